@@ -1,0 +1,70 @@
+"""How tables look in a notebook: left-aligned text, and verdicts by sign and word as well as by colour.
+
+Styles are inline and half transparent: they hold in light and dark themes, in a static page, and in an untrusted
+notebook, where style sheets are stripped. Imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+from typing import Any
+
+#: What stands before a verdict; whatever else a kernel says is a refusal of some sort.
+SIGNS = {"reply": "✓", "arrived": "✓", "timeout": "…", "not modelled": "?", "": "", ".": ""}
+_REFUSED = "✗"
+_BACKGROUND = {"✓": "rgba(46,160,67,.22)", "…": "rgba(130,130,130,.18)", "✗": "rgba(210,110,20,.22)",
+               "?": "rgba(110,80,200,.18)"}
+_TABLE = "border-collapse:collapse;margin:4px 0;line-height:1.4"
+_CELL = "text-align:left;vertical-align:top;padding:3px 8px;border:1px solid rgba(130,130,130,.35)"
+_SHORT = 24  # characters that are never broken into two lines
+_LOUD = "border:3px solid rgba(215,30,30,.9);font-weight:bold"
+
+
+def sign(verdict: str) -> str:
+    """Return the sign of a verdict: ✓ it arrived, … silence, ✗ somebody said no, ? not modelled."""
+    return SIGNS.get(verdict, _REFUSED)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], code: frozenset[str] = frozenset()) -> str:
+    """Return a table under ``title``; the cells of the columns named in ``code`` are set as code."""
+    head = "".join(f"<th style='{_CELL}'>{escape(column)}</th>" for column in columns)
+    body = "".join("<tr>" + "".join(_cell(_text(cell), columns[number] in code) for number, cell in enumerate(row))
+                   + "</tr>" for row in rows)
+    return _whole(title, head, body)
+
+
+def matrix(title: str, names: Sequence[str], verdict: Callable[[str, str], tuple[str, str, bool]]) -> str:
+    """Return a table of ordered pairs: from the left to the top.
+
+    ``verdict(source, destination)`` gives the word, what hovering shows, and whether the cell must stand out.
+    """
+    head = "".join(f"<th style='{_CELL}'>{escape(name)}</th>" for name in ("from ↓ to →", *names))
+    body = "".join(
+        f"<tr><th style='{_CELL}'>{escape(source)}</th>"
+        + "".join(_verdict(*verdict(source, destination)) if source != destination else f"<td style='{_CELL}'></td>"
+                  for destination in names) + "</tr>"
+        for source in names)
+    return _whole(title, head, body)
+
+
+def _whole(title: str, head: str, body: str) -> str:
+    caption = f"<caption style='text-align:left;caption-side:top'>{escape(title)}</caption>" if title else ""
+    return (f"<table class='ipvkit' style='{_TABLE}'>{caption}<thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table>")
+
+
+def _cell(text: str, code: bool) -> str:
+    short = ";white-space:nowrap" if len(text) <= _SHORT else ""
+    return f"<td style='{_CELL}{short}'>{f'<code>{escape(text)}</code>' if code else escape(text)}</td>"
+
+
+def _verdict(word: str, hover: str, loud: bool) -> str:
+    mark = sign(word.partition(" ≠ ")[0])
+    background = _BACKGROUND.get(mark, "none")
+    style = f"{_CELL};background:{background}" + (f";{_LOUD}" if loud else "")
+    return f"<td style='{style}' title='{escape(hover, quote=True)}'>{mark} {escape(word)}</td>"
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else str(cell)

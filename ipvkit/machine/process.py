@@ -1,0 +1,132 @@
+"""A machine as its client holds it: the supervisor's process, the leash, the wire.
+
+Law: starting returns a machine that has answered, or raises with the console's tail and leaves nothing; closing is
+idempotent, safe in any thread, and ends everything within a second.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import subprocess
+import threading
+import weakref
+from contextlib import suppress
+from dataclasses import asdict
+
+from ipvkit.errors import DeadlineExceeded, MachineError, MachineGone
+from ipvkit.machine import archive
+from ipvkit.machine.interpreter import Interpreter
+from ipvkit.machine.supervisor import QUIT, READY, Orders
+from ipvkit.machine.wire import Wire
+
+CLOSE_PATIENCE = 1.0
+"""Seconds a supervisor gets to end its machine before it is killed, which ends the machine as well."""
+
+
+class Machine:
+    """A running throw-away kernel or set of namespaces, with our agent in it.
+
+    ``name`` is ``native`` or ``uml``, ``kernel`` what ``uname -r`` says inside, ``wire`` where to ask. A machine nobody
+    refers to any more is closed.
+    """
+
+    def __init__(
+        self, name: str, supervisor: subprocess.Popen[bytes], leash: io.FileIO, stream: socket.socket, console: int
+    ) -> None:
+        self.name, self.kernel = name, ""
+        self._supervisor, self._leash = supervisor, leash
+        self._lock = threading.Lock()
+        ours = weakref.ref(self)  # the wire's thread must not keep the machine alive
+
+        def close() -> None:
+            machine = ours()
+            if machine is not None:
+                machine.close()
+
+        self.wire = Wire(stream, console, os.pidfd_open(supervisor.pid), close)
+
+    def greet(self, deadline: float) -> None:
+        """Wait until the agent answers, ``deadline`` seconds at most; raises ``MachineError`` when it does not."""
+        try:
+            self.wire.wait_ready(deadline)
+            self.kernel = self.wire.request("hello", deadline=deadline)["kernel"]
+            self._leash.write(READY)
+        except DeadlineExceeded:
+            raise MachineError(f"{self.name}: not ready in {deadline} s\nconsole:\n{self.console()}") from None
+        except (MachineGone, BrokenPipeError):
+            raise MachineError(f"{self.name} did not start; its console says:\n{self.console()}") from None
+
+    def console(self) -> str:
+        """Give the tail of the machine's console: the agent's errors, and what a kernel of its own says."""
+        return self.wire.console()
+
+    def alive(self) -> bool:
+        """Tell whether the machine can still be asked."""
+        return not self._leash.closed and not self.wire.gone() and self._supervisor.poll() is None
+
+    def close(self) -> None:
+        """End the machine; afterwards no process, namespace, mount, socket or directory of it is left."""
+        with self._lock:
+            if self._leash.closed:
+                return
+            try:
+                with suppress(OSError):  # it may have ended by itself
+                    self._leash.write(QUIT)
+            finally:
+                self._leash.close()
+        try:
+            self._supervisor.wait(CLOSE_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._supervisor.kill()
+            self._supervisor.wait()
+        self.wire.close()
+
+    def __del__(self) -> None:
+        """Close; an interrupt can lose a machine before anybody has a name for it."""
+        self.close()
+
+
+def start(name: str, interpreter: Interpreter, deadline: float, way: str = "", **extra: int) -> Machine:
+    """Start a supervisor with a machine ``name`` and wait for its agent; ``extra`` are further fields of ``Orders``.
+
+    Descriptors in ``extra`` (``kernel``, ``modules``) are passed on and stay open here. Raises ``MachineError``. With
+    any exception, an interrupt included, the leash is closed, and that ends what had been started.
+    """
+    ours, theirs = socket.socketpair()
+    leash_theirs, leash_ours = os.pipe2(os.O_CLOEXEC)
+    console_ours, console_theirs = os.pipe2(os.O_CLOEXEC)
+    leash = io.FileIO(leash_ours, "wb")
+    try:
+        agent = archive.open_archive(interpreter.path, interpreter.bytecode)
+        order = Orders(name, os.getpid(), theirs.fileno(), agent, interpreter.path, interpreter.drop, way, **extra)
+        try:
+            supervisor = _launch(order, leash_theirs, console_theirs)
+        finally:
+            for descriptor in (agent, leash_theirs, console_theirs):
+                os.close(descriptor)
+            theirs.close()
+        machine = Machine(name, supervisor, leash, ours, console_ours)
+        machine.greet(deadline)
+    except BaseException:
+        with suppress(OSError):
+            leash.write(QUIT)
+        leash.close()
+        raise
+    return machine
+
+
+def _launch(orders: Orders, leash: int, console: int) -> subprocess.Popen[bytes]:
+    descriptors = (orders.agent, orders.wire, orders.kernel, orders.modules)
+    program = [orders.python, "-I", "-S", "-B", f"/proc/self/fd/{orders.agent}", "supervisor"]
+    return subprocess.Popen(
+        [*program, json.dumps(asdict(orders))],
+        stdin=leash,
+        stdout=console,
+        stderr=console,
+        pass_fds=[descriptor for descriptor in descriptors if descriptor >= 0],
+        start_new_session=True,
+        cwd="/",
+    )

@@ -1,0 +1,101 @@
+"""The wire: large messages, deadlines, late answers, errors, and a machine that ends or no longer answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from ipvkit.errors import BadQuestion, DeadlineExceeded, MachineGone
+from ipvkit.machine import Machine
+from ipvkit.machine.doctor import OPENERS
+from ipvkit.machine.uml import open_uml
+from ipvkit.machine.wire import GRACE
+from tests.machine import here
+from tests.machine.nursery import descendants
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.mark.parametrize("size", [0, 1, 1899, 1900, 1901, 3800, 4095, 4096, 4097, 100_000, 1_000_000])
+def test_a_message_of_any_size_goes_and_comes_back(machine: Machine, size: int) -> None:
+    text = ('ä\n"\\\0€' * (size // 6 + 1))[:size]
+    assert machine.wire.request("hello", deadline=60, echo=text)["echo"] == text
+
+
+def test_many_small_requests_are_quick(machine: Machine) -> None:
+    started = time.monotonic()
+    for number in range(200):
+        assert machine.wire.request("hello", deadline=10, echo=number)["echo"] == number
+    assert (time.monotonic() - started) / 200 < 0.05
+
+
+def test_an_unknown_operation_is_refused_and_the_machine_goes_on(machine: Machine) -> None:
+    with pytest.raises(BadQuestion, match="op: the agent has no operation 'fly'"):
+        machine.wire.request("fly", deadline=10)
+    assert machine.alive()
+
+
+def test_a_late_answer_is_dropped(machine: Machine) -> None:
+    with pytest.raises(DeadlineExceeded):
+        machine.wire.request("run", deadline=0.05, command="sleep 0.5; echo late")
+    assert machine.wire.request("hello", deadline=10, echo="next")["echo"] == "next"
+
+
+def test_an_exception_in_the_callback_cancels_and_comes_out(machine: Machine) -> None:
+    def fail(event: object) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        machine.wire.request("run", deadline=10, on_event=fail, command="echo; exec sleep 900")
+    assert machine.wire.request("hello", deadline=10, echo=1)["echo"] == 1
+
+
+def test_a_kernel_that_panics_is_gone_with_its_last_words() -> None:
+    machine = open_uml()
+    with pytest.raises(MachineGone, match="Kernel panic"):
+        machine.wire.request("run", deadline=30, command="echo c > /proc/sysrq-trigger")
+    assert not machine.alive()
+    with pytest.raises(MachineGone):
+        machine.wire.request("hello", deadline=10)
+    machine.close()
+
+
+@pytest.mark.parametrize("name", here.MACHINES)
+def test_an_agent_that_no_longer_answers_costs_the_deadline_and_its_machine(name: str) -> None:
+    before = set(descendants(os.getpid()))
+    machine = OPENERS[name]()
+    for pid in set(descendants(os.getpid())) - before:
+        if "supervisor" not in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+            os.kill(pid, signal.SIGSTOP)
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        machine.wire.request("hello", deadline=0.5)
+    assert time.monotonic() - started < 0.5 + GRACE + 2
+    assert not machine.alive()
+    assert set(descendants(os.getpid())) <= before
+
+
+@pytest.mark.parametrize("name", here.MACHINES)
+def test_closing_is_quick_and_can_be_repeated(name: str) -> None:
+    before = set(descendants(os.getpid()))
+    machine = OPENERS[name]()
+    started = time.monotonic()
+    machine.close()
+    assert time.monotonic() - started < 1
+    machine.close()
+    assert set(descendants(os.getpid())) <= before
+    with pytest.raises(MachineGone):
+        machine.wire.request("hello", deadline=10)
+
+
+@pytest.mark.parametrize("name", here.MACHINES)
+def test_a_machine_nobody_refers_to_is_closed(name: str) -> None:
+    before = set(descendants(os.getpid()))
+    machine = OPENERS[name]()
+    assert set(descendants(os.getpid())) > before
+    del machine
+    assert set(descendants(os.getpid())) <= before
