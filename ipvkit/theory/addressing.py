@@ -1,0 +1,127 @@
+"""What the kernel does with requests about addresses and routes (``ip addr``, ``ip route``), refusals included.
+
+One function for each request. A refused one changes nothing and raises `No`.
+"""
+
+from __future__ import annotations
+
+from ipvkit.theory.refuse import No
+from ipvkit.theory.state import BITS, Address, Device, FibRoute, Namespace
+
+
+def add_address(device: Device, text: str) -> None:
+    """Add an address; on an ipvlan child no sibling may have it: ipvlan_addr4_validator_event."""
+    address = Address.parse(text)
+    if device.kind == "ipvlan":
+        for sibling in device.parent_port.children:
+            if sibling is not device and any(a.value == address.value for a in sibling.addresses):
+                raise No("address-on-sibling", "address-once-on-ipvlan-parent")
+    if any(a.value == address.value and a.prefix == address.prefix for a in device.addresses):
+        raise No("address-exists", "address-once-on-device")
+    device.addresses.append(address)
+    if device.up:
+        connect(device, address)
+
+
+def remove_address(device: Device, text: str) -> None:
+    """Remove an address, its subnet's route, what was added after it in the same subnet, and routes that need it.
+
+    A later IPv4 address in the subnet of an earlier one is secondary and goes with it (promote_secondaries is 0); the
+    last IPv4 address of a device takes all IPv4 routes through it along (fib_disable_ip).
+    """
+    address = Address.parse(text)
+    if address not in device.addresses:
+        raise No("address-missing", "address-must-be-there")
+    subnet = [a for a in device.addresses if (a.network, a.prefix, a.family) == (
+        address.network, address.prefix, address.family)]
+    gone = subnet if address is subnet[0] or address == subnet[0] else [address]
+    gone = gone if address.family == 4 else [address]
+    device.addresses = [a for a in device.addresses if a not in gone]
+    _forget_sources(device.netns)
+    if address.family == 4 and not any(a.family == 4 for a in device.addresses):
+        drop_routes(device, 4)
+
+
+def drop_addresses(device: Device) -> None:
+    """Take every address off a device."""
+    device.addresses, device.link_local = [], 0
+    drop_routes(device)
+    _forget_sources(device.netns)
+
+
+def drop_routes(device: Device, family: int = 0) -> None:
+    """Remove the routes through a device (of one family)."""
+    netns = device.netns
+    netns.routes = [r for r in netns.routes if r.device is not device or family not in (0, r.family)]
+
+
+def _forget_sources(netns: Namespace) -> None:
+    """Remove routes whose source address is gone: fib_sync_down_addr."""
+    there = {(a.value, a.prefix) for device in netns.devices.values() for a in device.addresses}
+    netns.routes = [r for r in netns.routes if r.source is None or (r.source, r.prefix) in there]
+
+
+def add_route(netns: Namespace, family: int, network: int, prefix: int, gateway: int | None, device: Device | None,
+              kind: str) -> None:
+    """Add a route to the main table: fib_check_nh wants its gateway on a connected subnet and its device up."""
+    if kind == "unicast":
+        if device is None:
+            assert gateway is not None
+            device = _device_towards(netns, gateway, family)
+        if not device.up:
+            raise No("route-device-down", "route-needs-device-up")
+        if gateway is not None:
+            _refuse_far_gateway(netns, gateway, family, device)
+    # a connected IPv6 route has another metric than one that is added
+    taken = [(r.family, r.network, r.prefix) for r in netns.routes if family == 4 or r.source is None]
+    if (family, network, prefix) in taken:
+        raise No("route-exists", "route-once")
+    netns.routes.append(FibRoute(family, network, prefix, kind, gateway, device))
+
+
+def remove_route(netns: Namespace, family: int, network: int, prefix: int, gateway: int | None,
+                 device: Device | None) -> None:
+    """Remove the first route to a destination that goes through the gateway and device named."""
+    for route in netns.routes:
+        same = (route.family, route.network, route.prefix) == (family, network, prefix)
+        if same and gateway in (None, route.gateway) and device in (None, route.device):
+            netns.routes.remove(route)
+            return
+    raise No("route-missing", "route-must-be-there")
+
+
+def connect(device: Device, address: Address) -> None:
+    """Add the route to an address's own subnet: fib_add_ifaddr. A single address has none."""
+    if address.prefix < BITS[address.family]:
+        device.netns.routes.append(FibRoute(address.family, address.network, address.prefix, "unicast", None, device,
+                                            address.value))
+
+
+def _on_link(netns: Namespace, gateway: int, family: int) -> list[FibRoute]:
+    rows = [r for r in netns.routes if r.family == family and r.kind == "unicast" and r.covers(gateway)]
+    longest = max((r.prefix for r in rows), default=0)
+    return [r for r in rows if r.prefix == longest and r.gateway is None]
+
+
+def _own(netns: Namespace, gateway: int) -> Device | None:
+    return next((d for d in netns.devices.values() for a in d.addresses if a.value == gateway), None)
+
+
+def _device_towards(netns: Namespace, gateway: int, family: int) -> Device:
+    own = _own(netns, gateway) if family == 4 else None
+    if own is not None:
+        return own  # IPv4 takes one's own address for a gateway, though nobody will answer there
+    for row in _on_link(netns, gateway, family):
+        if row.device is not None:
+            return row.device
+    raise No("gateway-unreachable", "gateway-on-link")
+
+
+def _refuse_far_gateway(netns: Namespace, gateway: int, family: int, device: Device) -> None:
+    own = _own(netns, gateway)
+    if own is not None and (family == 6 or own is device):
+        if family == 6:
+            raise No("gateway-unreachable", "gateway-on-link")
+        return
+    if not any(row.device is device for row in _on_link(netns, gateway, family)):
+        raise No("gateway-unreachable", "gateway-on-link")

@@ -1,0 +1,165 @@
+"""Who has this address? ARP (IPv4) and neighbour discovery (IPv6) in a cold world.
+
+A question reaches some devices, those who have the address answer by unicast, and both sides learn. How a question
+travels hardly depends on the address asked for, so its journey is made once for each asker; and the answer of a cold
+world is kept, for asking again gives the same.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ipvkit.theory.frames import Arp, Delivery, Frame, Point
+from ipvkit.theory.link import Carriage, Fdb
+from ipvkit.theory.state import BROADCAST, Device, World
+
+#: The rules of asking and answering, by family.
+ASKS = {4: "arp-asks", 6: "nd-asks"}
+LEARNS = {4: "arp-learns-asker", 6: "nd-learns-asker"}
+ANSWERS = {4: "arp-answers", 6: "nd-answers"}
+NOBODY = {4: "arp-nobody", 6: "nd-nobody"}
+
+
+#: Who learned which address's MAC.
+Learned = tuple[Device, int, str]
+
+
+class Question(NamedTuple):
+    """``device`` asks for ``target`` and gives ``asker`` as its own address."""
+
+    device: Device
+    asker: int
+    target: int
+    family: int
+
+    def frame(self) -> Frame:
+        """Return the question as it is sent."""
+        return Frame(self.device.mac, BROADCAST, Arp("request", self.asker, self.target, self.family))
+
+
+class Flood(NamedTuple):
+    """Where a question is heard, by device, what stopped its copies, and what the switches learned."""
+
+    heard: dict[Device, Delivery]
+    order: dict[Device, int]
+    losses: list[Point]
+    fdb: Fdb
+
+
+class Resolution(NamedTuple):
+    """The outcome of a question: the MAC or None, who learned what, the trails to show, the rule that decided."""
+
+    asked: Question
+    mac: str | None
+    learned: tuple[Learned, ...]
+    fdb: Fdb
+    question: Point
+    answer: Point | None
+    rule: str
+
+
+class Neighbourhood:
+    """Answers questions in one world. ``exact`` makes each journey anew, so that trails show the very question."""
+
+    def __init__(self, world: World, exact: bool = False) -> None:
+        self.world, self.exact = world, exact
+        self._floods: dict[tuple[Device, int, int], Flood] = {}
+        self._cold: dict[Question, Resolution] = {}
+        self._looked_at = {value for device in world.devices() if device.port and device.port.mode == "l3"
+                           for value in device.port.by_address}
+
+    def resolve(self, question: Question) -> Resolution:
+        """Return who answers."""
+        if question not in self._cold:
+            self._cold[question] = self._ask(question)
+        return self._cold[question]
+
+    def overheard(self) -> dict[tuple[Device, int], str]:
+        """Return what a device that is itself waiting for an address learns from any question it hears from there.
+
+        arp_process updates an entry that exists, whomever the question is for.
+        """
+        return {(hearer, asker): asking.mac for (asking, asker, _), flood in self._floods.items()
+                for hearer in flood.heard}
+
+    def _ask(self, question: Question) -> Resolution:
+        """Let everybody who heard the question and has the address answer: all learn, the first answer counts."""
+        flood = self._flood(question)
+        fdb, learned, stopped = dict(flood.fdb), list[Learned](), list[Point]()
+        first: tuple[Device, Point] | None = None
+        for device in self._with_address(question, flood):
+            heard = flood.heard[device]
+            silent = _keeps_silent(question, device)
+            if silent:
+                stopped.append(Point(heard.trail, device, silent, heard.frame))
+                continue
+            learned.append((device, question.asker, heard.frame.source))
+            trail = _answer(question, device, heard, fdb, stopped)
+            first = first or (trail and (device, trail))  # later ones do not change it (LOCKTIME)
+        if first is None:
+            start = Point(None, question.device, ASKS[question.family], question.frame())
+            last = stopped[0] if stopped else None
+            rule = last.rule if last else NOBODY[question.family]
+            return Resolution(question, None, tuple(learned), fdb, start, last, rule)
+        answerer, trail = first
+        learned.append((question.device, question.target, answerer.mac))
+        return Resolution(question, answerer.mac, tuple(learned), fdb, flood.heard[answerer].trail, trail,
+                          ANSWERS[question.family])
+
+    def _flood(self, question: Question) -> Flood:
+        """Carry the question. Of addresses asked for, only l3 parents look at any: at those of their children."""
+        looked_at = self.exact or question.target in self._looked_at
+        key = (question.device, question.asker, question.target if looked_at else -1)
+        if key not in self._floods:
+            fdb: Fdb = {}
+            frame = question.frame()
+            start = Point(None, question.device, ASKS[question.family], frame)
+            journey = Carriage(fdb).send(question.device, frame, start)
+            heard: dict[Device, Delivery] = {}
+            for delivery in journey.deliveries:
+                heard.setdefault(delivery.device, delivery)
+            order = {device: place for place, device in enumerate(heard)}
+            self._floods[key] = Flood(heard, order, journey.losses, fdb)
+        return self._floods[key]
+
+    def _with_address(self, question: Question, flood: Flood) -> list[Device]:
+        """Return the devices that heard the question and may answer, in the order of hearing.
+
+        IPv6 answers only for addresses of the device that heard it: ndisc_recv_ns.
+        """
+        owners = self.world.owners.get(question.target, ())
+        devices = [device for owner in owners for device in owner.devices.values() if device in flood.heard]
+        if question.family == 6:
+            devices = [device for device in devices if question.target in device.values]
+        return sorted(devices, key=flood.order.__getitem__)
+
+
+def _keeps_silent(question: Question, device: Device) -> str:
+    """Return the rule by which a device that hears a question for one of its addresses does not answer, or ""."""
+    if device.noarp:
+        return "ipvlan-l3-noarp"
+    return "arp-martian" if question.family == 4 and question.asker in device.netns.local else ""
+
+
+def _answer(question: Question, device: Device, heard: Delivery, fdb: Fdb, stopped: list[Point]) -> Point | None:
+    """Carry the answer of ``device`` back; return its trail if it arrives, else note what stopped it."""
+    reply = Frame(device.mac, heard.frame.source, Arp("reply", question.target, question.asker, question.family))
+    start = Point(Point(None, device, LEARNS[question.family], heard.frame), device, ANSWERS[question.family], reply)
+    journey = Carriage(fdb).send(device, reply, start)
+    arrived = next((d for d in journey.deliveries if d.device is question.device and d.cast == "host"), None)
+    thief = _l3s_child(question)
+    if arrived is not None and thief is not None:
+        stopped.append(Point(arrived.trail, thief, "ipvlan-l3s-in", reply))
+        return None
+    if arrived is None:
+        stopped += journey.losses[-1:]
+        return None
+    return arrived.trail
+
+
+def _l3s_child(question: Question) -> Device | None:
+    """Return the l3s child that an IPv6 answer ends at, because it has the asker's address: ipvlan_l3_rcv."""
+    port = question.device.port
+    if question.family == 6 and port is not None and port.mode == "l3s":
+        return port.by_address.get(question.asker)
+    return None

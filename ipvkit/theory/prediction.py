@@ -1,0 +1,180 @@
+"""`predict` and `explain`: the questions one asks the theory.
+
+Imports topology and the theory's own parts: no lab, machine or agent; no kernel, no root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from html import escape
+
+from ipvkit import html
+from ipvkit.theory import links
+from ipvkit.theory.build import Builder, Refusal
+from ipvkit.theory.changes import make_changes
+from ipvkit.theory.exchange import Exchange
+from ipvkit.theory.frames import Point, points
+from ipvkit.theory.judge import Verdict, judge
+from ipvkit.theory.neighbours import Neighbourhood, Question
+from ipvkit.theory.rule import version_of
+from ipvkit.theory.rules import RULES
+from ipvkit.theory.state import Address, Device, Namespace, World
+from ipvkit.theory.walk import Walk, tell
+from ipvkit.topology import SetMtu, Topology
+
+NOT_MODELLED = "not modelled"
+LEAST_MTU = {4: 112, 6: 1280}
+"""Bytes, by family: an echo request of 84 and an ICMP error about it are not cut; a device with less has no IPv6."""
+
+
+@dataclass(frozen=True, repr=False)
+class Prediction(Mapping[tuple[str, str], Verdict]):
+    """A verdict for every ordered pair of names, for one kernel version and address family, from a cold world.
+
+    ``prediction["net1", "host"]`` is a `Verdict`; ``refusals`` are the requests the kernel is predicted to refuse.
+    """
+
+    names: tuple[str, ...]
+    pairs: Mapping[tuple[str, str], Verdict]
+    kernel: str
+    family: int
+    refusals: tuple[Refusal, ...] = ()
+
+    def __getitem__(self, pair: tuple[str, str]) -> Verdict:
+        """Return the verdict for (from, to). KeyError names the names there are."""
+        if pair not in self.pairs:
+            raise KeyError(f"no pair {pair!r}: the names are {', '.join(self.names)}")
+        return self.pairs[pair]
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Go through the pairs, by sender."""
+        return iter(self.pairs)
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.pairs)
+
+    def __repr__(self) -> str:
+        """Return the table as aligned text: a row for each sender, a word for each target."""
+        words = {pair: verdict.verdict for pair, verdict in self.pairs.items()}
+        side = max(map(len, ("from ↓ to →", *self.names)))
+        columns = {to: max([len(to), *(len(words.get((a, to), "")) for a in self.names)]) for to in self.names}
+        lines = [f"predicted (IPv{self.family}, Linux {self.kernel}, cold)"]
+        lines.append("  ".join([f"{'from ↓ to →':<{side}}", *(f"{to:<{w}}" for to, w in columns.items())]).rstrip())
+        for origin in self.names:
+            cells = (f"{words.get((origin, to), '·'):<{width}}" for to, width in columns.items())
+            lines.append("  ".join([f"{origin:<{side}}", *cells]).rstrip())
+        lines += [f"refused: {refusal.request} ({refusal.identifier})" for refusal in self.refusals]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """Return the table as HTML; each cell's title is its why."""
+        refused = "".join(f"<p>refused: {escape(r.request)} ({escape(r.identifier)})</p>" for r in self.refusals)
+        title = f"predicted (IPv{self.family}, Linux {self.kernel}, cold)"
+        return html.matrix(title, self.names, self._look) + refused
+
+    def _look(self, origin: str, target: str) -> tuple[str, str, bool]:
+        verdict = self.pairs.get((origin, target))
+        return (verdict.verdict, verdict.why, False) if verdict else ("not asked", "", False)
+
+
+class Theory:
+    """A topology as the theory sees it; `predict` and `explain` make one each time they are called."""
+
+    def __init__(self, topology: Topology, kernel: str, exact: bool = False) -> None:
+        version_of(kernel)
+        builder = Builder(topology)
+        builder.build()
+        make_changes(builder)
+        builder.world.settle()
+        self.topology, self.kernel, self.refusals = topology, kernel, tuple(builder.refusals)
+        self.world: World = builder.world
+        self.neighbourhood = Neighbourhood(self.world, exact)
+        self._mtu = min(_mtus(topology), default=LEAST_MTU[6])
+        self._unknown = {rule.id for rule in RULES.values() if not rule.holds_for(kernel)}
+
+    def ask_all(self, names: tuple[str, ...], family: int) -> dict[tuple[str, str], Verdict]:
+        """Return the verdict for every ordered pair, each from a cold world, and what differs in a warm one."""
+        pairs: dict[tuple[str, str], Verdict] = {}
+        learned: dict[tuple[Device, int], str] = {}
+        failed: list[tuple[tuple[str, str], list[Question]]] = []
+        for pair in ((a, b) for a in names for b in names if a != b):
+            exchange, pairs[pair] = self.ask(*pair, family)
+            if exchange:
+                learned |= exchange.learned()
+                if exchange.unanswered:
+                    failed.append((pair, exchange.unanswered))
+        overheard = learned | self.neighbourhood.overheard() if family == 4 else learned
+        for pair, unanswered in failed:
+            if any((question.device, question.target) in overheard for question in unanswered):
+                before = self.ask(*pair, family, known=learned)[1].verdict
+                meanwhile = self.ask(*pair, family, known=overheard, waits=True)[1].verdict
+                pairs[pair] = replace(pairs[pair], warm=frozenset((before, meanwhile)) - {pairs[pair].verdict})
+        return pairs
+
+    def ask(self, source: str, destination: str, family: int, keep: bool = False,
+            known: dict[tuple[Device, int], str] | None = None, waits: bool = False) -> tuple[Exchange | None, Verdict]:
+        """Return what an echo request from one name to another's first address causes, and the verdict."""
+        addresses = self.topology.addresses(destination, family)
+        if not addresses:
+            return None, Verdict(NOT_MODELLED, f"{destination} has no IPv{family} address to ask", "no-address")
+        origin: Namespace = self.world.namespaces[self.topology.netns(source)]
+        exchange = Exchange(self.neighbourhood, origin, keep, known, waits)
+        exchange.run(Address.parse(addresses[0]).value, family)
+        return exchange, self.within_domain(exchange, judge(exchange, self.world), family)
+
+    def within_domain(self, exchange: Exchange, verdict: Verdict, family: int) -> Verdict:
+        """Return the verdict, or "not modelled" if a rule on the way is not known for this kernel, or an MTU matters.
+
+        A kernel takes IPv6 from a device with an MTU below 1280, and from macvlan children with it, not from ipvlan
+        children; the theory does not follow that, nor fragments.
+        """
+        if self._mtu < LEAST_MTU[family]:
+            return Verdict(NOT_MODELLED, RULES["mtu-too-small"].says, "mtu-too-small")
+        trails = self._trails(exchange) if self._unknown else []
+        for trail in trails:
+            for point in points(trail):
+                if point.rule in self._unknown:
+                    why = f"Rule {point.rule} is not known to hold in Linux {self.kernel}"
+                    return Verdict(NOT_MODELLED, why, point.rule)
+        return verdict
+
+    @staticmethod
+    def _trails(exchange: Exchange) -> list[Point | None]:
+        found: list[Point | None] = [exchange.way, *(loss.trail for loss in exchange.losses)]
+        for resolution in exchange.asked:
+            found += [resolution.question, resolution.answer]
+        return found
+
+
+def _mtus(topology: Topology) -> list[int]:
+    """Return every MTU that somebody asks for; one below what any device may have is refused and changes nothing."""
+    changed = [change.mtu for change in topology.changes if isinstance(change, SetMtu)]
+    declared = [nic.mtu for host in topology.hosts for nic in host.interfaces]
+    return [*declared, *(mtu for mtu in changed if mtu >= links.LEAST_MTU)]
+
+
+def predict(topology: Topology, kernel: str = "6.1", family: int = 4) -> Prediction:
+    """Return the verdict of an echo request for every ordered pair of ``topology.names``, from a cold world.
+
+    The request has 56 bytes of payload, as that of ``lab.ping``; an MTU too small for it makes it "not modelled".
+    Raises ValueError if ``kernel`` is no version. Pairs whose target has no address of the family are left out.
+    """
+    theory = Theory(topology, kernel)
+    names = tuple(name for name in topology.names if topology.addresses(name, family))
+    return Prediction(names, theory.ask_all(names, family), kernel, family, theory.refusals)
+
+
+def explain(topology: Topology, source: str, destination: str, kernel: str = "6.1", family: int = 4) -> Walk:
+    """Return the walk of an echo request from one name to another, step by step, ARP and the way back included.
+
+    Raises KeyError if a name is not one of ``topology.names``, ValueError if ``kernel`` is no version.
+    """
+    for name in (source, destination):
+        if name not in topology.names:
+            raise KeyError(f"no name {name!r}: the names are {', '.join(topology.names)}")
+    exchange, verdict = Theory(topology, kernel, exact=True).ask(source, destination, family, keep=True)
+    if exchange is None:
+        return Walk(source, destination, (), verdict, ())
+    return tell(exchange, source, destination, verdict)

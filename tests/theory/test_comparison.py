@@ -1,0 +1,52 @@
+"""What counts as an agreement, and that a lenient one says that it is."""
+
+from __future__ import annotations
+
+from ipvkit.comparison import AGREEMENT, AMONG_OTHERS, DISAGREEMENT, NOT_MODELLED, Row, compare
+from ipvkit.theory import Verdict, predict
+from ipvkit.topology import Topology, macvlan
+
+PASSTHRU = Topology.of(macvlan("passthru"), net1="10.0.1.11/24")
+PAIR = ("host", "ext")  # its question is unanswered, but the child's question, overheard, tells it the answer
+
+
+class Measured:
+    """One pair of a matrix."""
+
+    def __init__(self, verdict: str, pair: tuple[str, str] = PAIR) -> None:
+        self.pairs = {pair: Verdict(verdict, "", "")}
+
+
+def row(measured: Measured) -> Row:
+    """Compare one pair."""
+    (found,) = compare(predict(PASSTHRU), measured).rows
+    return found
+
+
+def test_what_theory_said_is_an_agreement_without_further_words() -> None:
+    found = row(Measured("host unreachable"))
+    assert found.outcome == AGREEMENT
+    assert AMONG_OTHERS not in found.why
+
+
+def test_what_depends_on_the_others_agrees_and_says_so() -> None:
+    found = row(Measured("timeout"))
+    assert (found.predicted, found.measured, found.outcome) == ("host unreachable", "timeout", AGREEMENT)
+    assert AMONG_OTHERS in found.why
+
+
+def test_anything_else_is_a_disagreement() -> None:
+    assert row(Measured("reply")).outcome == DISAGREEMENT
+    assert row(Measured("timeout", ("net1", "ext"))).outcome == DISAGREEMENT
+
+
+def test_who_is_not_in_the_prediction_is_not_modelled() -> None:
+    found = row(Measured("reply", ("host", "nobody")))
+    assert (found.predicted, found.outcome) == (NOT_MODELLED, NOT_MODELLED)
+
+
+def test_what_is_not_modelled_is_never_an_agreement() -> None:
+    predicted = Measured("")
+    predicted.pairs[PAIR] = Verdict(NOT_MODELLED, "", "", warm=frozenset({"reply"}))
+    (found,) = compare(predicted, Measured("reply")).rows
+    assert found.outcome == NOT_MODELLED
