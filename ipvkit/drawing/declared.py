@@ -1,0 +1,166 @@
+"""What a topology declares about each device, its changes written in: what the picture of it says.
+
+The law: a mark (down, unplugged, deleted, a new address) is put where the change was made and nowhere else. What a
+change makes of the rest is for the kernel or for theory to say. One exception, because a picture must stand on
+something: with a deleted parent its children are deleted too (`RemoveLink`).
+Imports nothing of ours but topology.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ipvkit.topology import (
+    AddAddress,
+    AddRoute,
+    Change,
+    Driver,
+    Host,
+    LinkDown,
+    LinkUp,
+    Move,
+    Plug,
+    RemoveAddress,
+    RemoveLink,
+    RemoveRoute,
+    Route,
+    SetForwarding,
+    SetMac,
+    SetMode,
+    SetMtu,
+    Topology,
+    Unplug,
+)
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device as declared, with the marks its changes left."""
+
+    name: str
+    netns: str
+    addresses: tuple[str, ...] = ()
+    mac: str = ""
+    driver: Driver | None = None
+    vlan: int = 0
+    up: bool = True
+    plugged: bool = True
+    deleted: bool = False
+    marks: tuple[str, ...] = ()  # what changes made of it: "→ MTU 1400"
+
+    @property
+    def off(self) -> bool:
+        """True if nothing passes: down or deleted."""
+        return self.deleted or not self.up
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with it, in a sign and a word; empty if nothing is."""
+        if self.deleted:
+            return "✗ deleted"
+        return "✗ down" if not self.up else "" if self.plugged else "✗ unplugged"
+
+
+@dataclass
+class Declared:
+    """Every device by (declared namespace, name), every namespace's routes, and who forwards."""
+
+    topology: Topology
+    devices: dict[Key, Device] = field(default_factory=dict)
+    routes: dict[str, tuple[Route, ...]] = field(default_factory=dict)
+    forwarding: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for host in self.topology.hosts:
+            self._read_host(host)
+        for child in self.topology.all_endpoints:
+            self.devices[child.netns, child.child] = Device(
+                child.child, child.netns, child.addresses, child.mac, child.driver, up=child.up)
+            self.routes[child.netns] = self.routes.get(child.netns, ()) + child.routes
+        for change in self.topology.changes:
+            self._make(change)
+
+    def _read_host(self, host: Host) -> None:
+        for nic in host.interfaces:
+            marks = () if nic.mtu == 1500 else (f"MTU {nic.mtu}",)
+            self.devices[host.name, nic.name] = Device(nic.name, host.name, nic.addresses, nic.mac, up=nic.up,
+                                                       marks=marks)
+        for vlan in host.vlans:
+            self.devices[host.name, vlan.name] = Device(vlan.name, host.name, vlan.addresses, vlan=vlan.id)
+        self.routes[host.name] = host.routes
+        self.forwarding[host.name] = host.forwarding
+
+    def children(self, netns: str, device: str) -> list[Key]:
+        """Return the devices that sit directly on one: VLANs first, then endpoints, each in declared order."""
+        vlans = [(host.name, vlan.name) for host in self.topology.hosts if host.name == netns
+                 for vlan in host.vlans if vlan.parent == device]
+        return vlans + [(child.netns, child.child) for child in self.topology.all_endpoints
+                        if (self.topology.netns(child.host), child.parent) == (netns, device)]
+
+    def family(self, netns: str, device: str) -> list[Device]:
+        """Return all ipvlan and macvlan devices above one, however high."""
+        found = []
+        for key in self.children(netns, device):
+            found += [self.devices[key]] if self.devices[key].driver else []
+            found += self.family(*key)
+        return found
+
+    def _make(self, change: Change) -> None:
+        if isinstance(change, SetForwarding):
+            self.forwarding[self.topology.netns(change.place)] = change.on
+        elif isinstance(change, AddRoute):
+            self._route(change)
+        elif isinstance(change, SetMode):
+            self._edit(change, mark=f"→ {change.driver}")
+        elif isinstance(change, Move):
+            self._edit(change, netns=self.topology.netns(change.to), mark=f"→ {change.to}")
+        elif isinstance(change, LinkDown | LinkUp):
+            self._edit(change, up=isinstance(change, LinkUp))
+        elif isinstance(change, Unplug | Plug):
+            self._edit(change, plugged=isinstance(change, Plug))
+        elif isinstance(change, RemoveLink):
+            self._delete(self._key(change))
+        elif isinstance(change, SetMac):
+            self._edit(change, mac=change.mac, mark="→ MAC set")
+        elif isinstance(change, SetMtu):
+            self._edit(change, mark=f"→ MTU {change.mtu}")
+        elif isinstance(change, AddAddress):
+            self._address(change)
+
+    def _key(self, change: Change) -> Key:
+        topology = self.topology
+        return topology.netns(change.place), topology.device(change.place, getattr(change, "device", ""))
+
+    def _edit(self, change: Change, mark: str = "", **new: object) -> None:
+        key = self._key(change)
+        if key in self.devices:
+            device = self.devices[key]
+            marks = (*device.marks, mark) if mark else device.marks
+            self.devices[key] = replace(device, marks=marks, **new)  # type: ignore[arg-type]
+
+    def _address(self, change: AddAddress) -> None:
+        key = self._key(change)
+        if key in self.devices:
+            kept = tuple(a for a in self.devices[key].addresses if a != change.address)
+            added = () if isinstance(change, RemoveAddress) else (change.address,)
+            self._edit(change, addresses=kept + added)
+
+    def _route(self, change: AddRoute) -> None:
+        netns = self.topology.netns(change.place)
+        kept = tuple(route for route in self.routes.get(netns, ()) if route != change.route)
+        self.routes[netns] = kept if isinstance(change, RemoveRoute) else (*kept, change.route)
+
+    def _delete(self, key: Key) -> None:
+        if key in self.devices:
+            self.devices[key] = replace(self.devices[key], deleted=True)
+            for child in self.children(*key):
+                self._delete(child)
+
+
+def route_words(route: Route) -> str:
+    """Return a route as ``ip route`` prints it: ``default via 10.0.1.1``, ``blackhole 10.9.0.0/16``."""
+    to = "default" if route.to == "default6" else route.to
+    way = (f" via {route.via}" if route.via else "") + (f" dev {route.dev}" if route.dev else "")
+    return (to if route.kind == "unicast" else f"{route.kind} {to}") + way

@@ -1,0 +1,141 @@
+"""A packet's journey as legs: each message from where it starts to where it ends, one number a leg.
+
+Read from theory's walk (what is predicted, rule by rule) or from a captured exchange (where frames were seen). Both are
+known here by their form only. Imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+Place = tuple[str, str]  # namespace, device
+KINDS = {"question": "arp", "answer": "arp", "no answer": "arp", "echo request": "request", "echo reply": "reply"}
+BRIDGE = "br0"  # a switch's own stack hears every broadcast: no place of its own on the map
+WORDS = {"question": "who has?", "answer": "here it is", "no answer": "who has?"}
+
+
+class WalkStep(Protocol):
+    """One step of theory's walk."""
+
+    phase: str
+    netns: str
+    device: str
+    what: str
+    rule: str
+    source: str
+
+
+class Walk(Protocol):
+    """Theory's walk: `explain` returns one."""
+
+    @property
+    def source(self) -> str:
+        """Who asked."""
+
+    @property
+    def destination(self) -> str:
+        """Who was asked."""
+
+    @property
+    def steps(self) -> Sequence[Any]:
+        """The steps in order: each with phase, netns, device, what, rule and source."""
+
+    @property
+    def verdict(self) -> Any:
+        """What comes of it: ``verdict`` and ``why``."""
+
+
+class Trace(Protocol):
+    """A captured exchange."""
+
+    @property
+    def steps(self) -> Sequence[Any]:
+        """The messages in order: each with ``message``, ``places``, ``times`` and ``frames``."""
+
+    @property
+    def answer(self) -> Any:
+        """What the sender got: ``verdict``, ``src`` and ``dst``."""
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One message on its way: ``places`` in order; ``end`` is what happened last; ``lost`` if it got no further.
+
+    ``first`` and ``last`` number the walk's steps it is made of. With ``spread`` the other places have a copy each.
+    """
+
+    kind: str
+    words: str
+    places: tuple[Place, ...]
+    end: str
+    lost: bool = False
+    first: int = 0
+    last: int = 0
+    spread: bool = False
+
+    @property
+    def route(self) -> str:
+        """From where to where."""
+        start, stop = ("/".join(place) for place in (self.places[0], self.places[-1]))
+        return start if start == stop else f"{start} → {stop}"
+
+
+def legs_of_walk(walk: Walk) -> list[Leg]:
+    """Return the legs of theory's walk: a new one where the phase changes."""
+    found = _phases(walk)
+    for number, leg in enumerate(found):
+        # A question arrives where the answer starts, and an answer where the question started.
+        if leg.kind == "arp" and not leg.lost:
+            other = found[number + 1:number + 2] if leg.words == WORDS["question"] else found[number - 1:number]
+            if other and other[0].kind == "arp":
+                found[number] = replace(leg, places=_unrepeated((*leg.places, other[0].places[0])))
+    return found
+
+
+def _phases(walk: Walk) -> list[Leg]:
+    groups: list[list[int]] = []
+    for number, step in enumerate(walk.steps):
+        if groups and walk.steps[groups[-1][-1]].phase == step.phase:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    found = []
+    for group, following in zip(groups, [*groups[1:], []], strict=True):
+        repeated = following and len(group) == 1 and _same(walk.steps[group[0]], walk.steps[following[0]])
+        if not repeated:
+            found.append(_leg(walk, group, final=not following))
+    return found
+
+
+def _same(one: WalkStep, other: WalkStep) -> bool:
+    return (one.netns, one.device, one.what) == (other.netns, other.device, other.what)
+
+
+def _leg(walk: Walk, group: list[int], final: bool) -> Leg:
+    steps = [walk.steps[number] for number in group]
+    phase = steps[0].phase
+    places = tuple((step.netns, step.device) for step in steps)
+    lost = phase == "no answer" or (final and walk.verdict.verdict != "reply")
+    return Leg(KINDS.get(phase, "reply"), WORDS.get(phase, phase), _unrepeated(places), steps[-1].what, lost, group[0],
+               group[-1])
+
+
+def legs_of_trace(trace: Trace) -> list[Leg]:
+    """Return the legs of a captured exchange: one a message, through the places where it was seen."""
+    return [Leg(_kind(step.message), step.message.words, tuple(place for place in step.places if place[1] != BRIDGE),
+                _seen(step), spread=step.frames[0].to_a_group) for step in trace.steps]
+
+
+def _seen(step: Any) -> str:
+    said = [f"TTL {step.message.ttl}"] if step.message.ttl is not None else []
+    return ", ".join([*said, *([f"{step.times} times"] if step.times > 1 else [])])
+
+
+def _kind(message: Any) -> str:
+    return "arp" if message.resolves else "request" if "request" in message.words else "reply"
+
+
+def _unrepeated(places: Sequence[Place]) -> tuple[Place, ...]:
+    return tuple(place for number, place in enumerate(places) if number == 0 or place != places[number - 1])
