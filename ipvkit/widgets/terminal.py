@@ -1,0 +1,76 @@
+"""Terminal: type a command in a namespace of a lab and see its output as it comes."""
+
+from __future__ import annotations
+
+import threading
+from html import escape
+
+import ipywidgets as W
+
+from ipvkit.lab import Lab
+from ipvkit.widgets.page import Background, Job, StatusLine
+
+KEPT = 20_000  # characters of output that stay on the page
+
+
+class Terminal(W.VBox):
+    """Run commands in a lab somebody else owns: ``Terminal(lab, "net1")``. It never closes the lab.
+
+    ``run("ip route")`` does it from code and returns the output.
+    """
+
+    def __init__(self, lab: Lab, place: str = "") -> None:
+        self.lab, self.output = lab, ""
+        self._thread = 0  # the one that waits for a command, which may be cancelled
+        names = lab.topology.names
+        self._place = W.Dropdown(options=names, value=place or names[0], layout=W.Layout(width="120px"))
+        self._command = W.Text(placeholder="ip addr", layout=W.Layout(width="420px"))
+        self._status, self._screen = StatusLine(), W.HTML()
+        self._background = Background(self._status)
+        run = W.Button(description="Run", button_style="primary")
+        run.on_click(lambda _: self._run_in_background())
+        cancel = W.Button(description="Cancel")
+        cancel.on_click(lambda _: self.cancel())
+        self._command.tooltip, self._place.tooltip = "command", "namespace"
+        self._command.on_msg(self._heard)
+        super().__init__([W.HBox([self._place, self._command, run, cancel]), self._status, self._screen])
+        self.add_class("ipvkit-terminal")
+
+    def __repr__(self) -> str:
+        """Return where it is, and whether the lab is."""
+        return f"Terminal: {self._place.value}, {self._where()}"
+
+    def run(self, command: str) -> str:
+        """Run ``command`` in the chosen namespace and return what it printed. Raises what the lab raises."""
+        self._print(f"{self._place.value}# {command}\n")
+        self._thread = threading.get_ident()
+        try:
+            result = self.lab.run(self._place.value, command, show=self._print)
+        finally:
+            self._thread = 0
+        self._print(f"[{result!r}]\n" if result.status or result.cut else "")
+        return result.output
+
+    def cancel(self) -> None:
+        """End the command, also one that prints nothing; the lab stays. It has a second to end by itself."""
+        if self._thread:
+            self.lab.machine.wire.interrupt(self._thread)
+
+    def _where(self) -> str:
+        return "ready" if self.lab.alive else "lab gone, run the cell that makes it again"
+
+    def _print(self, text: str) -> None:
+        self.output = (self.output + text)[-KEPT:]
+        style = "background:#15181d;color:#e8eaed;padding:8px;max-height:320px;overflow:auto"
+        self._screen.value = f"<pre style='{style}'>{escape(self.output)}</pre>"
+
+    def _heard(self, _: W.Widget, message: dict[str, object], __: object) -> None:
+        if message.get("event") == "submit":  # Enter was typed
+            self._run_in_background()
+
+    def _run_in_background(self) -> None:
+        if not self.lab.alive:
+            self._status.say("refused", self._where())
+            return
+        command = str(self._command.value)
+        self._background.start(Job(command, lambda: self.run(command), lambda _: ""))

@@ -1,0 +1,220 @@
+"""The widgets without a browser: every knob means a topology, every question is answered by theory and by a kernel."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ipvkit.errors import BadQuestion, LabClosed, TopologyError
+from ipvkit.lab import Lab
+from ipvkit.topology import Topology, ipvlan, macvlan
+from ipvkit.widgets import Explorer, Predict, SideBySide, Terminal
+from ipvkit.widgets.settings import DRIVERS, Settings
+from ipvkit.widgets.views import TITLES
+
+LAN = Topology.of(ipvlan("l2"), net1="10.0.1.11/24", net2="10.0.1.12/24")
+
+
+@pytest.fixture(scope="module")
+def explorer() -> Iterator[Explorer]:
+    made = Explorer()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_every_driver_means_its_topology_and_its_code(driver: str) -> None:
+    settings = Settings(driver=driver, endpoints=3, subnets="other", routes="gateway", hairpin=True, ipv6=True)
+    assert {str(endpoint.driver) for endpoint in settings.topology.endpoints} == {driver}
+    namespace = {"Topology": Topology, "ipvlan": ipvlan, "macvlan": macvlan}
+    assert eval(settings.code, namespace) == settings.topology
+
+
+def test_a_vlan_moves_children_and_neighbours_and_its_code_too() -> None:
+    settings = Settings(vlan=20)
+    assert {endpoint.parent for endpoint in settings.topology.endpoints} == {"eth0.20"}
+    assert eval(settings.code, {"Topology": Topology}) == settings.topology
+
+
+def test_the_mode_can_be_set_by_itself_and_nonsense_cannot() -> None:
+    settings = Settings(driver="ipvlan l2")
+    settings.mode = "l3"
+    assert settings.driver == "ipvlan l3"
+    settings.mode = "vepa"
+    assert settings.driver == "macvlan vepa"
+    with pytest.raises(TopologyError, match="l4"):
+        settings.mode = "l4"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_explorer_asks_theory_and_kernel_and_they_agree(explorer: Explorer, driver: str) -> None:
+    explorer.model.set_trait("driver", driver)
+    said = explorer.ask("net1", "host")
+    assert said.agree, said.words()
+    assert f"measured {said.seen}" in repr(explorer)
+    refused = [refusal.identifier for refusal in said.measured.refusals] if said.measured else []
+    assert refused == (["passthru-alone"] if driver == "macvlan passthru" else [])
+
+
+@pytest.mark.kernel
+def test_a_knob_turned_after_a_measurement_shows_a_prediction_only(explorer: Explorer) -> None:
+    explorer.model.driver = "ipvlan l2"
+    explorer.ask("net1", "net2")
+    explorer.model.driver = "ipvlan l3"
+    assert "measured" not in repr(explorer)
+
+
+@pytest.mark.kernel
+def test_a_tab_is_measured_when_somebody_looks_and_forgotten_when_a_knob_is_turned(explorer: Explorer) -> None:
+    explorer.model.driver = "macvlan bridge"
+    explorer.ask("net1", "host")
+    views = explorer._views.boxes
+    assert "measured" not in views["matrix"].drawing.fact
+    explorer._tab.selected_index = TITLES.index("matrix")  # no loop runs here: it is measured when this returns
+    assert "measured" in views["matrix"].drawing.fact
+    assert explorer.look("matrix").pairs["ext", "net1"]
+    assert [parent.children for parent in explorer.look("MACs").parents] == [2]
+    assert "output" in explorer.look("hooks").passed["net1"]
+    assert "Hooks" in views["hooks"].drawing.fact
+    assert "switch: fdb p1 02:00:00:01:00:01 new: learned" in views["changes"].drawing.svg
+    explorer.ask("net1", "net2")
+    assert "net1 → net2" in explorer.look("hooks").title
+    explorer._tab.selected_index = 0
+    explorer.model.endpoints = 3
+    assert [views[title].drawing for title in ("hooks", "changes")] == [None, None]
+    assert "measured" not in views["matrix"].drawing.fact
+    explorer.model.endpoints = 2
+
+
+def test_nobody_asks_himself() -> None:
+    widget = Explorer(endpoints=3)
+    widget.destination = "net3"
+    widget.source = "net3"
+    assert widget._ask_button.disabled
+    assert "two different names" in widget._status.value
+    with pytest.raises(BadQuestion, match="ask itself"):
+        widget.ask()
+    widget.model.endpoints = 2  # net3 is gone, and a pair of two is left
+    assert widget.source != widget.destination
+    assert not widget._ask_button.disabled
+    widget.close()
+
+
+@pytest.mark.kernel
+def test_cancel_ends_the_question_and_the_next_one_works(explorer: Explorer) -> None:
+    async def cancel_at_once() -> str:
+        explorer._ask_in_background()
+        await asyncio.sleep(0.05)
+        explorer.cancel()
+        assert explorer._background._task is not None
+        await explorer._background._task
+        return explorer._status.word
+
+    explorer.cancel()  # so that the question begins by starting a machine
+    assert asyncio.run(cancel_at_once()) == "cancelled"
+    assert explorer.ask("net1", "net2").agree
+
+
+@pytest.mark.kernel
+def test_the_status_speaks_before_the_work_begins_and_a_knob_redraws_at_once() -> None:
+    async def ask(widget: Explorer) -> str:
+        widget._ask_in_background()
+        await asyncio.sleep(0)  # the loop's next turn: nothing has been waited for
+        word = widget._status.word
+        widget.cancel()
+        assert widget._background._task is not None
+        await widget._background._task
+        return word
+
+    widget = Explorer()
+    assert asyncio.run(ask(widget)) == "working"
+    took = []
+    for driver in DRIVERS * 2:
+        began = time.process_time()
+        widget.model.driver = driver
+        took.append(time.process_time() - began)
+    widget.close()
+    assert statistics.median(took) < 0.15
+
+
+@pytest.mark.kernel
+def test_side_by_side_says_what_differs_first_predicted_then_measured() -> None:
+    widget = SideBySide(LAN, Topology.of(ipvlan("l3"), net1="10.0.1.11/24", net2="10.0.1.12/24"))
+    predicted = widget.differences
+    assert predicted["ext", "net1"] == ("reply", "host unreachable")
+    assert widget.measure() == predicted
+    assert repr(widget).endswith("14 pairs differ, measured")
+    widget.close()
+
+
+@pytest.mark.kernel
+def test_predict_compares_you_theory_and_kernel() -> None:
+    widget = Predict(LAN, "net1→host", "ext→net1", "net1→net2", matrix=True)
+    widget.guess = {"net1→host": "timeout", "ext→net1": "reply"}
+    widget._sure["ext→net1"].value = "certain"
+    first = widget.reveal()
+    rows = {row[0]: row[1:5] for row in first.rows}
+    assert rows == {"net1→host": ("✗ timeout", "a guess", "host unreachable", "host unreachable"),
+                    "ext→net1": ("✓ reply", "certain", "reply", "reply"),
+                    "net1→net2": ("– not sure", "", "reply", "reply")}
+    assert "Reachability" in widget._table.value
+    with pytest.raises(BadQuestion, match="shown already"):
+        widget.guess = {"net1→host": "host unreachable"}
+    assert widget.reveal(skip=True) is first
+    widget.close()
+
+
+@pytest.mark.kernel
+def test_predict_skipped_is_noted() -> None:
+    widget = Predict(LAN, "net1→host")
+    assert {row[1] for row in widget.reveal(skip=True).rows} == {"– skipped"}
+    widget.close()
+
+
+@pytest.mark.parametrize(("pair", "guess"), [("net1→nobody", {}), ("net1 net2", {}), ("net1→host", {"x→y": "reply"}),
+                                             ("net1→host", {"net1→host": "maybe"})])
+def test_predict_refuses_what_is_no_pair_or_no_answer(pair: str, guess: dict[str, str]) -> None:
+    with pytest.raises(BadQuestion):
+        Predict(LAN, pair).guess = guess
+
+
+@pytest.mark.kernel
+def test_the_terminal_shows_output_and_says_when_the_lab_is_gone() -> None:
+    lab = Lab(LAN)
+    terminal = Terminal(lab, "net1")
+    assert "10.0.1.0/24 dev ipv1" in terminal.run("ip route")
+    assert "[exit status 3]" not in terminal.output
+    terminal.run("exit 3")
+    assert "exit status 3" in terminal.output
+    lab.close()
+    assert repr(terminal) == "Terminal: net1, lab gone, run the cell that makes it again"
+    with pytest.raises(LabClosed):
+        terminal.run("ip route")
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("command", ["while sleep 0.1; do echo again; done", "echo again; sleep 55"])
+def test_cancel_ends_a_command_at_once_and_not_the_lab(command: str) -> None:
+    lab = Lab(LAN)
+    terminal = Terminal(lab, "net1")
+
+    async def cancel_when_it_has_printed() -> float:
+        terminal._command.value = command
+        terminal._run_in_background()
+        while "\nagain" not in terminal.output:
+            await asyncio.sleep(0.05)
+        terminal.cancel()
+        began = time.monotonic()
+        assert terminal._background._task is not None
+        await terminal._background._task
+        return time.monotonic() - began
+
+    assert asyncio.run(asyncio.wait_for(cancel_when_it_has_printed(), 60)) < 10
+    assert terminal._status.word == "cancelled"
+    assert "sleep" not in terminal.run("cat /proc/[0-9]*/comm")
+    lab.close()
