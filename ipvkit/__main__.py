@@ -1,0 +1,11 @@
+"""``python -m ipvkit``: the command line."""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 (said here, for `python3 -m ipvkit` without an installation)
+    sys.exit(f"ipvkit needs Python 3.11 or newer; this is {sys.version_info[0]}.{sys.version_info[1]}")
+
+from ipvkit.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
