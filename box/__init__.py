@@ -1,0 +1,1 @@
+"""How the box of ``vagrant up`` is built; ``build.py`` is the command."""
