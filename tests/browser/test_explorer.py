@@ -1,0 +1,149 @@
+"""Explorer under a student's hands, in JupyterLab."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from ipvkit.widgets.settings import DRIVERS
+from tests.browser.conftest import Server
+from tests.browser.page import PATIENCE, Page
+
+pytestmark = [pytest.mark.browser, pytest.mark.kernel]
+EXPLORER = "from ipvkit import Explorer\nexplorer = Explorer()\nexplorer"
+
+
+@pytest.fixture(scope="module")
+def opened(jupyter: Server, browser: Browser, screenshots: object) -> Iterator[Page]:
+    """One notebook with an Explorer, for all tests here that ask by mouse."""
+    page = Page(browser, screenshots)  # type: ignore[arg-type]
+    page.run_all(jupyter.notebook("explorer.ipynb", EXPLORER))
+    expect(page.widget("explorer")).to_be_visible(timeout=PATIENCE)
+    yield page
+    page.close()
+    assert page.errors == []
+    assert page.strangers == []
+
+
+def choose(page: Page, label: str, value: str) -> None:
+    """Set the list behind a label, and wait for what it changes."""
+    control = page.widget("explorer").locator(f"select[title='{label}']")
+    if control.input_value() != value:
+        control.select_option(value)
+        page.status("explorer", "idle")
+
+
+def ask(page: Page, source: str, destination: str) -> str:
+    """Ask, wait for the answer, and return the status line."""
+    choose(page, "From", source)
+    choose(page, "To", destination)
+    page.widget("explorer").locator(".ipvkit-ask").click()
+    return page.status("explorer", "done")
+
+
+def open_tab(page: Page, title: str) -> None:
+    page.widget("explorer").locator(f".lm-TabBar-tab:has-text('{title}')").click()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_each_driver_and_mode_is_asked_and_theory_agrees(opened: Page, driver: str) -> None:
+    open_tab(opened, "picture")
+    choose(opened, "driver", driver)
+    said = ask(opened, "net1", "host")
+    opened.picture(f"explorer-{driver.replace(' ', '-')}")
+    assert "measured" in said
+    assert "DISAGREEMENT" not in said
+    assert ("passthru-alone" in said) == (driver == "macvlan passthru")
+    expect(opened.widget("explorer").locator("table").first).to_contain_text("kernel")
+
+
+def test_the_matrix_changes_with_the_mode(opened: Page) -> None:
+    open_tab(opened, "matrix")
+    matrix = opened.widget("explorer").locator("svg:visible")
+    for driver, verdict in (("ipvlan l2", "reply"), ("ipvlan l3", "host unreachable")):
+        choose(opened, "driver", driver)
+        ask(opened, "ext", "net1")  # the answer first; then what the open tab shows is measured
+        expect(matrix.locator("desc")).to_contain_text(f"ext to net1: {verdict}, = predicted {verdict}",
+                                                       timeout=PATIENCE)
+        opened.picture(f"matrix-{driver.replace(' ', '-')}")
+
+
+def test_a_tab_is_measured_when_it_is_opened(opened: Page) -> None:
+    open_tab(opened, "picture")
+    choose(opened, "driver", "macvlan bridge")
+    ask(opened, "net1", "far")
+    for title, words in (("MACs", "MAC addresses of each parent, measured"), ("state", "links, read from the kernel"),
+                         ("changes", "what changed in the kernel"), ("hooks", "hooks passed: ")):
+        open_tab(opened, title)
+        expect(opened.widget("explorer")).to_contain_text(re.compile(words, re.IGNORECASE), timeout=PATIENCE)
+        opened.picture(f"tab-{title}")
+
+
+def test_a_path_is_played(opened: Page) -> None:
+    choose(opened, "driver", "macvlan bridge")
+    open_tab(opened, "picture")
+    ask(opened, "net1", "net2")
+    explorer = opened.widget("explorer")
+    explorer.locator(".widget-play button").first.click()
+    expect(explorer.locator("svg:visible > title")).to_contain_text(", step 2", timeout=PATIENCE)
+    expect(explorer.locator(".ipvkit-rule")).to_contain_text("2. ")
+    opened.picture("path-playing")
+    explorer.locator(".widget-play button").first.click()  # pauses
+
+
+def test_cancel_ends_the_question_and_the_next_one_is_answered(opened: Page) -> None:
+    choose(opened, "driver", "ipvlan l3s")
+    explorer = opened.widget("explorer")
+    explorer.locator(".ipvkit-ask").click()
+    explorer.locator(".ipvkit-cancel").click()
+    assert "cancelled" in opened.status("explorer", "cancelled")
+    assert "DISAGREEMENT" not in ask(opened, "net1", "net2")
+
+
+def test_the_keyboard_is_enough(jupyter: Server, page: Page) -> None:
+    page.page.goto(jupyter.notebook("keyboard.ipynb", EXPLORER))
+    page.wait_until_idle()
+    keys = page.page.keyboard
+    keys.press("Control+Enter")
+    expect(page.widget("explorer")).to_be_visible(timeout=PATIENCE)
+    tab_to(page, "driver")
+    for key in ("Space", "ArrowDown", "Enter"):  # an arrow alone is JupyterLab's: it goes to the next cell
+        keys.press(key)
+    tab_to(page, "To")
+    keys.press("End")
+    page.widget("explorer").locator("table:has-text('net1 → far')").wait_for()
+    tab_to(page, "Ask the kernel")
+    keys.press("Enter")
+    assert "net1 → far: predicted" in page.status("explorer", "done")
+    assert page.page.locator("select[title='driver']").input_value() == "ipvlan l3"
+    tab_to(page, "picture")
+    keys.press("ArrowRight")
+    keys.press("Enter")
+    expect(page.widget("explorer").locator("svg:visible > title")).to_contain_text("Reachability")
+    page.picture("keyboard")
+
+
+def test_after_a_restart_an_old_view_says_that_its_lab_is_gone(jupyter: Server, page: Page) -> None:
+    page.run_all(jupyter.notebook("restart.ipynb", EXPLORER))
+    page.widget("explorer").locator(".ipvkit-ask").click()
+    page.status("explorer", "done")
+    page.page.click('.lm-MenuBar-itemLabel:text-is("Kernel")')
+    page.page.click('.lm-Menu-itemLabel:text-is("Restart Kernel…")')
+    page.page.click(".jp-Dialog .jp-mod-accept")
+    expect(page.widget("gone")).to_have_text("✗ lab gone · run this cell again", timeout=PATIENCE)
+    expect(page.widget("gone")).to_be_visible(timeout=PATIENCE)
+    expect(page.widget("said")).to_be_hidden()
+    page.picture("after-a-restart")
+    page.wait_until_idle()  # JupyterLab does not end in good order while a kernel is restarting
+
+
+def tab_to(page: Page, name: str) -> None:
+    """Press Tab until the control with this label or text has the focus."""
+    for _ in range(40):
+        page.page.keyboard.press("Tab")
+        if page.page.evaluate("(document.activeElement.title || document.activeElement.innerText).trim()") == name:
+            return
+    pytest.fail(f"Tab never came to {name!r}")

@@ -1,0 +1,71 @@
+"""The reference notebooks as somebody finds them who trusts nobody: every picture is there, and nothing is fetched."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from playwright.sync_api import Browser, Locator
+
+from tests.browser.conftest import ROOT, Server
+from tests.browser.page import Page
+
+pytestmark = pytest.mark.browser
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PICTURES = ("image/svg+xml", "image/png")
+
+
+def pictures(path: Path) -> list[dict[str, Any]]:
+    """The outputs of a notebook that have a picture."""
+    cells = nbformat.read(path, as_version=4).cells
+    outputs = (output for cell in cells for output in cell.get("outputs", []))
+    return [output for output in outputs if set(PICTURES) & set(output.get("data", {}))]
+
+
+def drawn(found: Locator) -> Iterator[bool]:
+    """Whether each picture has been drawn, with a size."""
+    for picture in found.all():
+        box = picture.bounding_box()
+        yield bool(box and box["width"] > 50 and box["height"] > 50)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_picture_has_a_png_beside_its_svg(notebook: Path) -> None:
+    assert all(set(PICTURES) <= set(output["data"]) for output in pictures(notebook))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS[:1], ids=lambda path: path.stem)
+def test_jupyterlab_shows_the_pictures_of_an_untrusted_clone(jupyter: Server, page: Page, notebook: Path) -> None:
+    shutil.copy(notebook, jupyter.directory)
+    page.page.goto(jupyter.lab(notebook.name))
+    page.wait_until_idle()
+    cells = nbformat.read(notebook, as_version=4).cells
+    shown = page.page.locator(".jp-OutputArea-output img")
+    for number, cell in enumerate(cells):
+        if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
+            page.page.evaluate(f"document.querySelector('[data-windowed-list-index=\"{number}\"]')?.scrollIntoView()")
+    page.picture(f"untrusted-{notebook.stem[:2]}")
+    assert shown.count() == len(pictures(notebook))
+    assert all(drawn(shown))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS[1:2], ids=lambda path: path.stem)
+def test_a_static_page_has_every_picture_without_a_network(
+    browser: Browser, screenshots: Path, notebook: Path, tmp_path: Path
+) -> None:
+    subprocess.run([sys.executable, "-m", "nbconvert", "--to", "html", "--output-dir", str(tmp_path), str(notebook)],
+                   check=True, capture_output=True)
+    page = Page(browser, screenshots)
+    page.page.route("http*://**", lambda route: route.abort())  # nbconvert's template wants MathJax; pictures do not
+    page.page.goto((tmp_path / f"{notebook.stem}.html").as_uri())
+    page.picture(f"static-{notebook.stem[:2]}")
+    shown = page.page.locator(".jp-OutputArea-output svg, .jp-OutputArea-output img")
+    assert shown.count() == len(pictures(notebook)) > 0
+    assert all(drawn(shown))
+    page.close()
