@@ -62,7 +62,11 @@ def _mount_file_systems(archive: str) -> str:
     for directory in ("/run", "/tmp"):
         syscalls.mount("tmpfs", directory, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
     syscalls.mount("", "/run", "", MS_SHARED)
-    os.makedirs(os.path.dirname(archive))
+    place = os.path.dirname(archive)
+    if os.path.isdir(place):  # outside /run and /tmp it is a directory of the computer's, and not to be written to
+        syscalls.mount("tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV)
+    else:
+        os.makedirs(place)
     with open(archive, "wb") as file:
         file.write(content)
     for directory, kind in (("/dev/pts", "devpts"), ("/dev/shm", "tmpfs")):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import tempfile
 import threading
 import time
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 
 from ipvkit.errors import BadQuestion, DeadlineExceeded
 from ipvkit.machine import Machine
+from ipvkit.machine.uml import open_uml
 
 pytestmark = pytest.mark.kernel
 
@@ -142,3 +145,22 @@ def test_background_processes_outlive_their_command(machine: Machine) -> None:
     assert answer["status"] == 0
     assert run(machine, f"kill -0 {output}")[1]["status"] == 0
     assert run(machine, f"kill {output}")[1]["status"] == 0
+
+
+def test_without_namespaces_the_files_may_lie_outside_of_tmp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ``/tmp`` is full, and where an ordinary user has a run-time directory elsewhere.
+
+    The guest sees that directory of the computer's through hostfs, and must write into memory all the same.
+    """
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as runtime:
+        os.chmod(runtime, 0o1777)  # root's machine gives up root's rights
+        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+        machine = open_uml("none")
+        try:
+            place = run(machine, f"grep -o '{runtime}[^ ]*' /proc/mounts")[0].strip()
+            output, answer = run(machine, f"cd {place} && ls && echo written >note && cat note")
+            assert (output, answer["status"]) == ("agent.zip\nwritten\n", 0)
+            assert os.listdir(runtime) == []
+        finally:
+            machine.close()
+        assert os.listdir(runtime) == []
