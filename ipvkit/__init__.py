@@ -18,9 +18,9 @@ __version__ = "0.1.0"
 #: Which module each public name comes from.
 _HOME = {
     **dict.fromkeys((
-        "AddAddress", "AddEndpoint", "AddRoute", "Cable", "Driver", "Endpoint", "Host", "Interface", "LinkDown",
-        "LinkUp", "Move", "Plug", "Port", "RemoveAddress", "RemoveLink", "RemoveRoute", "Route", "SetForwarding",
-        "SetMac", "SetMode", "SetMtu", "Switch", "Topology", "Unplug", "Vlan", "ipvlan", "macvlan",
+        "AddAddress", "AddEndpoint", "AddRoute", "Cable", "Driver", "Drop", "Endpoint", "Host", "Interface", "LinkDown",
+        "LinkUp", "Masquerade", "Move", "Plug", "Port", "RemoveAddress", "RemoveLink", "RemoveRoute", "Route",
+        "SetForwarding", "SetMac", "SetMode", "SetMtu", "Switch", "Topology", "Unplug", "Vlan", "ipvlan", "macvlan",
     ), "ipvkit.topology"),
     "Lab": "ipvkit.lab",
     **dict.fromkeys(("draw", "draw_changes", "draw_hooks", "draw_mac_budget", "draw_matrix", "draw_path"),

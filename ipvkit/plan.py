@@ -17,7 +17,9 @@ from itertools import groupby
 from ipvkit.steps import (
     AddBridge,
     AddChild,
+    AddDrop,
     AddDummy,
+    AddMasquerade,
     AddNetns,
     AddPortVlan,
     AddVlan,
@@ -38,9 +40,11 @@ from ipvkit.topology import (
     Cable,
     Change,
     Driver,
+    Drop,
     Endpoint,
     LinkDown,
     LinkUp,
+    Masquerade,
     Move,
     Plug,
     RemoveAddress,
@@ -96,9 +100,13 @@ def plan_change(topology: Topology, change: Change) -> tuple[Step, ...]:
         return (_route(netns, change.route, add=not isinstance(change, RemoveRoute)),)
     if isinstance(change, SetForwarding):
         return tuple(_forwarding(netns, change.on))
+    if isinstance(change, Drop):
+        return (AddDrop(netns, change.hook, change.protocol, change.source, change.destination),)
     if isinstance(change, SetMode):
         return (SetLink(netns, topology.device(change.place), "mode", _mode(change.driver)),)
     device = topology.device(change.place, getattr(change, "device", ""))
+    if isinstance(change, Masquerade):
+        return (AddMasquerade(netns, device),)
     if isinstance(change, RemoveAddress):
         return (SetAddress(netns, device, change.address, add=False),)
     if isinstance(change, AddAddress):

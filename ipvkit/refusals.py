@@ -60,6 +60,8 @@ REFUSALS: dict[str, Reason] = {
                                  "Use fewer endpoints, or close other labs.", "ENOSPC"),
     "no-vlan-filtering": Reason("This kernel's bridge cannot filter VLANs (CONFIG_BRIDGE_VLAN_FILTERING).",
                                 "Use another machine: IPVKIT_MACHINE=uml.", "EOPNOTSUPP"),
+    "no-iptables": Reason("This kernel has no iptables-legacy, or not this table or target of it.",
+                          "Use another machine: IPVKIT_MACHINE=uml.", "ENOPROTOOPT"),
     "not-permitted": Reason("The kernel does not permit it, not even to root in this lab.", "Look at the console.",
                             "EACCES"),
     "not-explained": Reason("The kernel gives no reason this kit knows.", "Look at errno and the kernel's sentence.",

@@ -18,6 +18,7 @@ from errno import (
     ENETUNREACH,
     ENODEV,
     ENOENT,
+    ENOPROTOOPT,
     ENOSPC,
     EOPNOTSUPP,
     ESRCH,
@@ -26,7 +27,18 @@ from typing import Any
 
 from ipvkit.errors import Refused
 from ipvkit.refusals import REFUSALS
-from ipvkit.steps import AddChild, AddNetns, AddPortVlan, AddVlan, SetAddress, SetLink, SetRoute, Step
+from ipvkit.steps import (
+    AddChild,
+    AddDrop,
+    AddMasquerade,
+    AddNetns,
+    AddPortVlan,
+    AddVlan,
+    SetAddress,
+    SetLink,
+    SetRoute,
+    Step,
+)
 
 #: Step and errno to identifier, where these two decide.
 _BY_ERRNO: dict[tuple[type[Step], int], str] = {
@@ -72,6 +84,8 @@ def identify(step: Step, errno: int, extack: str, parent: str) -> str:
         return "parent-cannot" if cannot else "passthru-alone" if step.kind == "macvlan" else "not-explained"
     if isinstance(step, SetRoute) and errno == EINVAL and "local address" in extack:
         return "gateway-unreachable"  # IPv6's word for a gateway that is one's own address
+    if isinstance(step, AddDrop | AddMasquerade) and errno in (ENOENT, ENOPROTOOPT):
+        return "no-iptables"
     if isinstance(step, SetLink):
         if step.what == "mtu" and errno == EINVAL:
             return "mtu-out-of-range" if "minimum" in extack or "maximum" in extack else "mtu-above-parent"

@@ -252,3 +252,32 @@ class SetRoute(Step):
         words = ["" if self.kind == "unicast" else f"{self.kind} ", to]
         words += [f" via {self.via}"] * bool(self.via) + [f" dev {self.dev}"] * bool(self.dev)
         return f"ip {six}-n {self.netns} route {'add' if self.add else 'del'} {''.join(words)}"
+
+
+@dataclass(frozen=True)
+class AddDrop(Step):
+    """Append a rule that drops IPv4 packets at one of the five hooks; an empty field is any."""
+
+    hook: str
+    protocol: str
+    source: str
+    destination: str
+
+    @property
+    def command(self) -> str:
+        """An iptables(8) line; ``mangle`` is the table that is on all five hooks."""
+        words = f" -p {self.protocol}" * bool(self.protocol) + f" -s {self.source}" * bool(self.source)
+        words += f" -d {self.destination}" * bool(self.destination)
+        return f"ip netns exec {self.netns} iptables-legacy -t mangle -A {self.hook.upper()}{words} -j DROP"
+
+
+@dataclass(frozen=True)
+class AddMasquerade(Step):
+    """Append a rule that puts the namespace's own address into what leaves by ``device``."""
+
+    device: str
+
+    @property
+    def command(self) -> str:
+        """An iptables(8) line."""
+        return f"ip netns exec {self.netns} iptables-legacy -t nat -A POSTROUTING -o {self.device} -j MASQUERADE"

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ipvkit.agent import caches, netlink, places, settling
+from ipvkit.agent import caches, iptables, netlink, places, settling
 from ipvkit.agent.devices import Devices, NoDevice
 from ipvkit.agent.namespaces import DESCRIPTORS
 from ipvkit.agent.requests import FLAGS, MODES, REQUESTS, Step, look
@@ -29,6 +29,11 @@ _MAKES = {  # step: the fields with the namespace and the name of each device it
     "AddVlan": (("netns", "device"),),
     "AddWire": (("netns", "device"), ("peer_netns", "peer")),
     "AddChild": (("child_netns", "device"),),
+}
+_BY_ITSELF: dict[str, Callable[[Step], None]] = {  # steps that are no requests to the namespace's rtnetlink
+    "Sysctl": lambda step: places.write_setting(step["key"], step["value"]),
+    "AddDrop": lambda step: iptables.drop(step["hook"], step["protocol"], step["source"], step["destination"]),
+    "AddMasquerade": lambda step: iptables.masquerade(step["device"]),
 }
 _RENUMBER = ("MoveLink", "DeleteLink")
 _INFO, _KIND, _DATA = 18, 1, 2  # IFLA_LINKINFO, IFLA_INFO_KIND, IFLA_INFO_DATA
@@ -58,8 +63,8 @@ class Builder:
             for number, step in enumerate(self._steps):
                 if step["do"] == "AddNetns":
                     self._make_netns(number, step)
-                elif step["do"] == "Sysctl":
-                    self._write(number, step)
+                elif step["do"] in _BY_ITSELF:
+                    self._do_inside(number, step)
                 else:
                     self._take(number, step)
             self._flush_all()
@@ -94,11 +99,11 @@ class Builder:
         self._devices.fresh(step["netns"])
         self._queue(number, step)
 
-    def _write(self, number: int, step: Step) -> None:
+    def _do_inside(self, number: int, step: Step) -> None:
         self._flush(step["netns"])
         try:
             with places.inside(step["netns"]):
-                places.write_setting(step["key"], step["value"])
+                _BY_ITSELF[step["do"]](step)
         except OSError as error:
             self._refused[number] = (error.errno or errno.EIO, "")
 

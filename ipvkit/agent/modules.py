@@ -20,7 +20,8 @@ CORE = ("ipvlan", "macvlan", "veth", "dummy", "bridge", "8021q")
 """Loaded at boot, which costs less than being asked for them."""
 
 _PARAMETERS = {"dummy": "numdummies=0"}  # else it makes a device nobody asked for
-_PROGRAM = "/run/ipvkit-modprobe"
+PROGRAM = "/run/ipvkit-modprobe"
+"""What ``kernel.modprobe`` names in a kernel of the lab's own."""
 
 
 class Modules:
@@ -67,13 +68,13 @@ class Modules:
 
         The kernel calls it as ``modprobe -q -- NAME``, iptables as ``modprobe NAME -q``.
         """
-        with open(_PROGRAM, "w") as program:
+        with open(PROGRAM, "w") as program:
             program.write(f"#!{sys.executable} -ISB\nimport sys\nsys.path.insert(0, {agent!r})\n")
             program.write("from ipvkit.agent.modules import Modules\n")
             program.write(f"Modules({self._path!r}).load(*(word for word in sys.argv[1:] if word[0] != '-'))\n")
-        os.chmod(_PROGRAM, 0o755)
+        os.chmod(PROGRAM, 0o755)
         with open("/proc/sys/kernel/modprobe", "w") as setting:
-            setting.write(_PROGRAM)
+            setting.write(PROGRAM)
 
 
 def _name(file: str) -> str:

@@ -15,9 +15,11 @@ from ipvkit.topology import (
     AddRoute,
     Change,
     Driver,
+    Drop,
     Host,
     LinkDown,
     LinkUp,
+    Masquerade,
     Move,
     Plug,
     RemoveAddress,
@@ -65,12 +67,13 @@ class Device:
 
 @dataclass
 class Declared:
-    """Every device by (declared namespace, name), every namespace's routes, and who forwards."""
+    """Every device by (declared namespace, name), every namespace's routes and packet rules, and who forwards."""
 
     topology: Topology
     devices: dict[Key, Device] = field(default_factory=dict)
     routes: dict[str, tuple[Route, ...]] = field(default_factory=dict)
     forwarding: dict[str, bool] = field(default_factory=dict)
+    rules: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for host in self.topology.hosts:
@@ -110,6 +113,9 @@ class Declared:
     def _make(self, change: Change) -> None:
         if isinstance(change, SetForwarding):
             self.forwarding[self.topology.netns(change.place)] = change.on
+        elif isinstance(change, Drop | Masquerade):
+            netns = self.topology.netns(change.place)
+            self.rules[netns] = (*self.rules.get(netns, ()), self._rule(change))
         elif isinstance(change, AddRoute):
             self._route(change)
         elif isinstance(change, SetMode):
@@ -151,6 +157,12 @@ class Declared:
         netns = self.topology.netns(change.place)
         kept = tuple(route for route in self.routes.get(netns, ()) if route != change.route)
         self.routes[netns] = kept if isinstance(change, RemoveRoute) else (*kept, change.route)
+
+    def _rule(self, change: Drop | Masquerade) -> str:
+        if isinstance(change, Masquerade):
+            return f"masquerades out of {self._key(change)[1]}"
+        ends = f" from {change.source}" * bool(change.source) + f" to {change.destination}" * bool(change.destination)
+        return f"drops {change.protocol or 'all'}{ends} in {change.hook}"
 
     def _delete(self, key: Key) -> None:
         if key in self.devices:

@@ -101,23 +101,16 @@ def _phases(walk: Walk) -> list[Leg]:
             groups[-1].append(number)
         else:
             groups.append([number])
-    found = []
-    for group, following in zip(groups, [*groups[1:], []], strict=True):
-        repeated = following and len(group) == 1 and _same(walk.steps[group[0]], walk.steps[following[0]])
-        if not repeated:
-            found.append(_leg(walk, group, final=not following))
-    return found
+    following = [walk.steps[group[0]].phase for group in groups[1:]]
+    return [_leg(walk, group, then) for group, then in zip(groups, [*following, ""], strict=True)]
 
 
-def _same(one: WalkStep, other: WalkStep) -> bool:
-    return (one.netns, one.device, one.what) == (other.netns, other.device, other.what)
-
-
-def _leg(walk: Walk, group: list[int], final: bool) -> Leg:
+def _leg(walk: Walk, group: list[int], then: str) -> Leg:
+    """``then`` is the phase of the next leg: a question without an answer is lost, and what is not delivered."""
     steps = [walk.steps[number] for number in group]
     phase = steps[0].phase
     places = tuple((step.netns, step.device) for step in steps)
-    lost = phase == "no answer" or (final and walk.verdict.verdict != "reply")
+    lost = {"question": then != "answer", "answer": False}.get(phase, steps[-1].rule != "delivered")
     return Leg(KINDS.get(phase, "reply"), WORDS.get(phase, phase), _unrepeated(places), steps[-1].what, lost, group[0],
                group[-1])
 

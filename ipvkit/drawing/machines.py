@@ -41,6 +41,7 @@ class HostBox:
         self.lines += [Line(route, ROUTE, "muted") for route in routes[:ROUTES_SHOWN]]
         more = len(routes) - ROUTES_SHOWN
         self.lines += [Line(f"+ {more} more routes", TAG, "muted")] if more > 0 else []
+        self.lines += [Line(rule, ROUTE, "changed") for rule in declared.rules.get(host.name, ())]
 
     @property
     def natural(self) -> float:

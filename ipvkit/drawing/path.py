@@ -54,6 +54,7 @@ class _Path:
         self.map = Map(topology, lane=self.lanes * APART + 6)
         self.map.place()
         self.sketch, self.ways = self.map.sketch, Ways(self.map)
+        self.crosses: list[Point] = []
         self.taken: list[Bounds] = [label.bounds for label in self.sketch.labels]
 
     def drawing(self) -> Drawing:
@@ -113,6 +114,9 @@ class _Path:
             return
         if leg.lost and (self.step is None or self.step > leg.last):
             x, y = parts[-1][-1]
+            while any(abs(x - other) < 2 * RADIUS and abs(y - height) < 2 * RADIUS for other, height in self.crosses):
+                x += 2.4 * RADIUS  # a question and what waited for its answer end in the same place
+            self.crosses.append((x, y))
             self._disc(x, y, "✗", leg)
         x, y = self._free_place(parts[0])
         self._disc(x, y, str(number), leg)
@@ -207,7 +211,9 @@ class _Path:
 def _stations(points: list[Point]) -> Iterator[Point]:
     """Give places along a line, from its middle outwards, a step of ten pixels."""
     if len(points) == 1:  # a message that never leaves its device: beside its end
-        points = [(points[0][0] - 3 * RADIUS, points[0][1]), (points[0][0] - 2.5 * RADIUS, points[0][1])]
+        ((x, y),) = points
+        yield from ((x + RADIUS * away, y) for away in (-2.5, -3, -5.5, 2.5, 5.5, -8, 8))
+        return
     found = [points[0]]
     for (x0, y0), (x1, y1) in pairwise(points):
         steps = max(int(max(abs(x1 - x0), abs(y1 - y0)) / 10), 1)

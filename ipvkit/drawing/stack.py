@@ -109,6 +109,8 @@ class Card:
         self.top += [Line(f"+ {hidden} more", density.small, "muted")] if hidden > 0 else []
         routes = dict.fromkeys(map(route_words, declared.routes[name] if device.netns == name else ()))
         self.top += [Line(route, density.route, "muted") for route in list(routes)[:density.routes]]
+        rules = declared.rules.get(name, ()) if device.netns == name else ()
+        self.top += [Line(rule, density.route, "changed") for rule in rules]
         self.chip = self._chip(declared)
 
     def _chip(self, declared: Declared) -> list[Line]:

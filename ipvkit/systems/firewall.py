@@ -1,4 +1,7 @@
-"""The host's own firewall: rules of iptables-legacy in the host's namespace, and what they see of its children.
+"""Any rule of iptables-legacy in a namespace of the lab, by the program itself.
+
+What the theory knows, dropping and masquerading, is said in the topology: ``Drop``, ``Masquerade``. This is for the
+rest (a destination changed for a service), which no prediction takes into account.
 
 Law: a rule sees what passes its hook. What an l2 child sends never passes a hook of the host. What an l3 or l3s child
 sends to the outside is the host's own output: OUTPUT and POSTROUTING, never FORWARD. What comes in for an l3 child
@@ -11,12 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ipvkit.errors import LabError
-from ipvkit.findings import Table
-from ipvkit.instruments.delivery import deliver_all
 from ipvkit.lab import Lab
 from ipvkit.systems.needed import need
 
-CHAINS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
 _PROGRAM = "iptables-legacy"
 _NO_TABLE = 3  # its exit status where the kernel does not have the table
 #: User-Mode Linux 6.1 has bpfilter: it runs modprobe, in vain, at every question about a table. Not on this computer's
@@ -35,24 +35,6 @@ def add(lab: Lab, rule: str, *, table: str = "mangle", place: str = "host") -> N
 def clear(lab: Lab, *, table: str = "mangle", place: str = "host") -> None:
     """Take all rules of ``table`` out again. Raises as :func:`add` does."""
     _iptables(lab, place, ["-t", table, "-F"])
-
-
-def masquerade(lab: Lab, *, place: str = "host", out: str = "eth0") -> None:
-    """Let ``place`` put its own address into what leaves by ``out``. Raises as :func:`add` does."""
-    add(lab, f"POSTROUTING -o {out} -j MASQUERADE", table="nat", place=place)
-
-
-def compare_chains(lab: Lab, pairs: Sequence[tuple[str, str]], *, place: str = "host") -> Table:
-    """Drop all UDP in one chain of ``place`` after the other; show what becomes of a datagram for each pair."""
-    rows = [["(no rule)", *map(str, deliver_all(lab, pairs))]]
-    for chain in CHAINS:
-        add(lab, f"{chain} -p udp -j DROP", place=place)
-        try:
-            rows.append([chain, *map(str, deliver_all(lab, pairs))])
-        finally:
-            clear(lab, place=place)
-    return Table(f"UDP dropped in one chain of {place}, one way, measured",
-                 ["DROP in", *(f"{src} → {dst}" for src, dst in pairs)], rows)
 
 
 def _iptables(lab: Lab, place: str, words: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ipvkit.systems import extras
 from ipvkit.systems.needed import missing
 
-PROGRAMS = {"07": ("nft",), "08": ("dnsmasq", "busybox", "dhcpcd"), "09": ("bird", "birdc"), "10": ("iptables-legacy",),
+PROGRAMS = {"07": ("nft",), "08": ("dnsmasq", "busybox", "dhcpcd"), "09": ("bird", "birdc"),
             "11": ("iptables-legacy", "busybox")}
 EXTRAS = {"11": ("cni", "docker")}
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from ipvkit.theory.exchange import Exchange
+from ipvkit.theory.firewall import Firewall
 from ipvkit.theory.frames import Frame, Packet, Point
 from ipvkit.theory.judge import Verdict, judge
 from ipvkit.theory.link import Carriage, Fdb
@@ -72,9 +73,14 @@ def _spread(theory: Theory, source: str, mac: str, destination: int, family: int
     netns = theory.world.namespaces[topology.netns(source)]
     device = netns.devices[topology.device(source)]
     packet = Packet("datagram", _source_for_all(netns, device, destination, family), destination, family)
+    firewall = Firewall()
+    if dropped := firewall.stops(netns, packet, "output", "postrouting"):
+        return Receivers(source, (), {}, RULES[dropped].sender_sees)
+    packet = firewall.leaving(netns, packet, device, destination)
     journey = Carriage({}).send(device, Frame(device.mac, mac, packet), Point(None, device, "sends"))
     trails = {delivery.device: delivery.trail for delivery in journey.deliveries
-              if delivery.device is not device and not _from_oneself(packet, delivery.device)}
+              if delivery.device is not device and not _from_oneself(packet, delivery.device)
+              and not firewall.stops(delivery.device.netns, packet, "prerouting", "input")}
     places = _places(topology)
     rules = {places[found.netns.name, found.name]: tuple(_rules(trail)) for found, trail in trails.items()
              if (found.netns.name, found.name) in places}
@@ -134,4 +140,5 @@ def predict_hooks(topology: Topology, source: str, destination: str, kernel: str
     origin = theory.world.namespaces[topology.netns(source)]
     exchange = Exchange(theory.neighbourhood, origin, keep=True)
     exchange.run(Address.parse(topology.addresses(destination, 4)[0]).value, 4, "datagram")
-    return {netns.name: tuple(hook for hook in HOOKS if hook in passed) for netns, passed in exchange.hooks.items()}
+    passed = exchange.firewall.passed
+    return {netns.name: tuple(hook for hook in HOOKS if hook in hooks) for netns, hooks in passed.items()}

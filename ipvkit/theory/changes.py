@@ -5,16 +5,20 @@ A topology only lists its changes; what state they lead to is for the kernel to 
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
+
 from ipvkit.theory import addressing, links
 from ipvkit.theory.build import Builder
-from ipvkit.theory.state import Device
+from ipvkit.theory.state import Device, DropRule
 from ipvkit.topology import (
     AddAddress,
     AddEndpoint,
     AddRoute,
     Change,
+    Drop,
     LinkDown,
     LinkUp,
+    Masquerade,
     Move,
     Plug,
     RemoveAddress,
@@ -48,11 +52,23 @@ def make(builder: Builder, change: Change) -> None:
         builder.route(topology.netns(change.place), change.route, add=not isinstance(change, RemoveRoute))
     elif isinstance(change, SetForwarding):
         builder.netns(topology.netns(change.place)).forwarding = change.on
+    elif isinstance(change, Drop):
+        rule = DropRule(change.hook, change.protocol, _network(change.source), _network(change.destination))
+        builder.netns(topology.netns(change.place)).drops.append(rule)
+    elif isinstance(change, Masquerade):
+        device = topology.device(change.place, change.device)
+        builder.netns(topology.netns(change.place)).masquerading.add(device)
     elif isinstance(change, Unplug | Plug):
         near = change.place, topology.device(change.place, change.device)
         _change_device(builder, *topology.wires[near], change)
     else:
         _change_device(builder, change.place, topology.device(change.place, getattr(change, "device", "")), change)
+
+
+def _network(text: str) -> tuple[int, int]:
+    """Return network and mask as integers; "" is any."""
+    network = IPv4Network(text or "0.0.0.0/0")
+    return int(network.network_address), int(network.netmask)
 
 
 def _change_device(builder: Builder, place: str, name: str, change: Change) -> None:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from ipvkit.theory.state import Device
 
 ECHO_TTL = 64
+QUESTIONS = ("echo request", "datagram")
+"""The kinds of packets that begin something; all others answer one."""
 
 
 class Packet(NamedTuple):

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ipvkit.theory.exchange import QUESTIONS, Exchange, Loss
-from ipvkit.theory.frames import Point
+from ipvkit.theory.exchange import Exchange
+from ipvkit.theory.frames import QUESTIONS, Point
 from ipvkit.theory.neighbours import Resolution
+from ipvkit.theory.outgoing import Loss
 from ipvkit.theory.rules import RULES
 from ipvkit.theory.state import Device, World, spell
 
@@ -39,7 +40,7 @@ def judge(exchange: Exchange, world: World) -> Verdict:
     """Return the verdict on an echo request or a datagram that has been followed to its end."""
     ttl = exchange.arrived.ttl if exchange.arrived else 0
     if exchange.outcome is None:
-        loss = _decisive(exchange)
+        loss = decisive(exchange)
         word = "lost" if loss.packet.kind == "datagram" else "timeout"
         return Verdict(word, _lost(loss, world), _rule(loss, world), ttl)
     word, rule, _ = exchange.outcome
@@ -47,11 +48,11 @@ def judge(exchange: Exchange, world: World) -> Verdict:
         return Verdict(word, f"The datagram arrives with TTL {ttl}", _way(exchange, rule), ttl)
     if word == "reply":
         return Verdict(word, f"The request arrives with TTL {ttl} and is answered", _way(exchange, rule), ttl)
-    loss = _decisive(exchange)
+    loss = decisive(exchange)
     return Verdict(word, _lost(loss, world), _rule(loss, world), ttl)
 
 
-def _decisive(exchange: Exchange) -> Loss:
+def decisive(exchange: Exchange) -> Loss:
     """Return the loss of the packet that got furthest: of the reply, if the request arrived."""
     replies = [loss for loss in exchange.losses if loss.packet.kind == "echo reply"] if exchange.arrived else []
     questions = [loss for loss in exchange.losses if loss.packet.kind in QUESTIONS]

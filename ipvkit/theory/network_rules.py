@@ -90,6 +90,28 @@ FORWARDING = table(
          "net/ipv4/fib_frontend.c fib_validate_source"),
 )
 
+FIREWALL = table(
+    Rule("drop-prerouting", "A rule drops the packet as it comes in, before it is routed",
+         "net/ipv4/ip_input.c ip_rcv (NF_INET_PRE_ROUTING)"),
+    Rule("drop-input", "A rule drops the packet where it would be handed to the programs of the namespace",
+         "net/ipv4/ip_input.c ip_local_deliver (NF_INET_LOCAL_IN)"),
+    Rule("drop-forward", "A rule of the router drops the packet", "net/ipv4/ip_forward.c ip_forward (NF_INET_FORWARD)"),
+    Rule("drop-output", "A rule drops the packet where it is sent, and a program that sends it is told",
+         "net/ipv4/ip_output.c __ip_local_out (NF_INET_LOCAL_OUT, EPERM)", sender_sees="prohibited"),
+    Rule("drop-postrouting", "A rule drops the packet as it leaves the namespace, before it asks for a MAC",
+         "net/ipv4/ip_output.c ip_output (NF_INET_POST_ROUTING, EPERM)", sender_sees="prohibited"),
+    Rule("outbound-dropped",
+         "A rule of the parent's namespace drops the l3 child's packet, which is that namespace's own output",
+         "drivers/net/ipvlan/ipvlan_core.c ipvlan_process_v4_outbound (ip_local_out)", "3.19",
+         sender_sees="no buffers"),
+    Rule("masquerade", "The namespace puts the address of the device the packet leaves by into its source",
+         "net/netfilter/nf_nat_masquerade.c nf_nat_masquerade_ipv4"),
+    Rule("masquerade-nobody", "The namespace has no address to lend, and drops the packet",
+         "net/netfilter/nf_nat_masquerade.c nf_nat_masquerade_ipv4 (NF_DROP)", sender_sees="prohibited"),
+    Rule("masquerade-back", "The answer to a masqueraded packet gets the address back that was taken out",
+         "net/netfilter/nf_nat_core.c nf_nat_packet; net/netfilter/nf_nat_proto.c nf_nat_icmp_reply_translation"),
+)
+
 ANSWERING = table(
     Rule("delivered", "The packet reaches a namespace that has its destination address",
          "net/ipv4/ip_input.c ip_local_deliver; net/ipv6/ip6_input.c ip6_input"),

@@ -7,7 +7,7 @@ TABLES: dict[str, dict[str, Rule]] = {
     "ipvlan": link_rules.IPVLAN, "macvlan": link_rules.MACVLAN, "wire": link_rules.WIRE,
     "arp": network_rules.ARP, "neighbour discovery": network_rules.DISCOVERY,
     "routing": network_rules.ROUTING, "forwarding": network_rules.FORWARDING,
-    "answering": network_rules.ANSWERING, "requests": control_rules.REQUESTS,
+    "firewall": network_rules.FIREWALL, "answering": network_rules.ANSWERING, "requests": control_rules.REQUESTS,
 }
 
 RULES: dict[str, Rule] = {identifier: rule for rules in TABLES.values() for identifier, rule in rules.items()}

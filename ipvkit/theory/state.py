@@ -9,6 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_interface
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipvkit.theory.frames import Packet
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 BITS = {4: 32, 6: 128}
@@ -163,14 +167,33 @@ class FibRoute:
         return value >> shift == self.network >> shift
 
 
+@dataclass(frozen=True)
+class DropRule:
+    """A rule that drops IPv4 packets at a hook; ``source`` and ``destination`` are (network, mask)."""
+
+    hook: str
+    protocol: str
+    source: tuple[int, int]
+    destination: tuple[int, int]
+
+    def matches(self, hook: str, packet: Packet) -> bool:
+        """Tell whether the rule drops ``packet`` at ``hook``."""
+        protocol = "udp" if packet.kind == "datagram" else "icmp"
+        return (hook == self.hook and packet.family == 4 and self.protocol in ("", protocol)
+                and packet.source & self.source[1] == self.source[0]
+                and packet.destination & self.destination[1] == self.destination[0])
+
+
 @dataclass(eq=False)
 class Namespace:
-    """A network namespace: a host, a switch, or an endpoint's own."""
+    """A network namespace: a host, a switch, or an endpoint's own; ``masquerading`` are names of its devices."""
 
     name: str
     forwarding: bool = False
     devices: dict[str, Device] = field(default_factory=dict)
     routes: list[FibRoute] = field(default_factory=list)
+    drops: list[DropRule] = field(default_factory=list)
+    masquerading: set[str] = field(default_factory=set)
     local: frozenset[int] = frozenset()
     found: dict[tuple[int, int, Device | None], FibRoute | None] = field(default_factory=dict)
 

@@ -11,7 +11,7 @@ from html import escape
 from ipvkit import html
 from ipvkit.theory.exchange import Exchange
 from ipvkit.theory.frames import Arp, Frame, Packet, Point, points
-from ipvkit.theory.judge import Verdict
+from ipvkit.theory.judge import Verdict, decisive
 from ipvkit.theory.rules import RULES
 from ipvkit.theory.state import spell
 
@@ -72,11 +72,15 @@ def tell(exchange: Exchange, source: str, destination: str, verdict: Verdict) ->
     steps: list[Step] = []
     seen: set[int] = set()
     frames: list[tuple[str, str, str]] = []
-    for event in exchange.events:
-        for point in points(event.trail):
+    told = [(event.phase, event.trail) for event in exchange.events]
+    if verdict.verdict not in ("reply", "arrived") and exchange.losses:
+        end = decisive(exchange)
+        told.insert(end.events, (end.packet.kind, end.trail))
+    for phase, trail in told:
+        for point in points(trail):
             if id(point) not in seen:
                 seen.add(id(point))
-                _tell_point(event.phase, point, steps, frames)
+                _tell_point(phase, point, steps, frames)
     return Walk(source, destination, tuple(steps), verdict, tuple(frames))
 
 

@@ -11,12 +11,16 @@ Imports nothing of ours but the errors.
 """
 
 from ipvkit.topology.changes import (
+    HOOKS,
+    PROTOCOLS,
     AddAddress,
     AddEndpoint,
     AddRoute,
     Change,
+    Drop,
     LinkDown,
     LinkUp,
+    Masquerade,
     Move,
     Plug,
     RemoveAddress,
@@ -33,7 +37,8 @@ from ipvkit.topology.parts import Cable, Endpoint, Host, Interface, Port, Route,
 from ipvkit.topology.whole import Topology
 
 __all__ = [
-    "FLAGS", "MODES", "AddAddress", "AddEndpoint", "AddRoute", "Cable", "Change", "Driver", "Endpoint", "Host",
-    "Interface", "LinkDown", "LinkUp", "Move", "Plug", "Port", "RemoveAddress", "RemoveLink", "RemoveRoute", "Route",
-    "SetForwarding", "SetMac", "SetMode", "SetMtu", "Switch", "Topology", "Unplug", "Vlan", "ipvlan", "macvlan",
+    "FLAGS", "HOOKS", "MODES", "PROTOCOLS", "AddAddress", "AddEndpoint", "AddRoute", "Cable", "Change", "Driver",
+    "Drop", "Endpoint", "Host", "Interface", "LinkDown", "LinkUp", "Masquerade", "Move", "Plug", "Port",
+    "RemoveAddress", "RemoveLink", "RemoveRoute", "Route", "SetForwarding", "SetMac", "SetMode", "SetMtu", "Switch",
+    "Topology", "Unplug", "Vlan", "ipvlan", "macvlan",
 ]

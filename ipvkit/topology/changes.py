@@ -14,6 +14,12 @@ from ipvkit.topology.checks import clean
 from ipvkit.topology.drivers import DRIVER_EXAMPLE, Driver
 from ipvkit.topology.parts import MTU_BYTES, Endpoint, Route
 
+HOOKS = ("prerouting", "input", "forward", "output", "postrouting")
+"""The netfilter hooks, in the order of ``enum nf_inet_hooks``."""
+
+PROTOCOLS = ("", "icmp", "udp")
+"""What a `Drop` may be narrowed down to; "" is all."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -162,9 +168,39 @@ class AddEndpoint(Change):
         object.__setattr__(self, "endpoint", replace(self.endpoint, host=self.place))
 
 
+@dataclass(frozen=True)
+class Drop(Change):
+    """Drop IPv4 packets at a netfilter hook of a place: ``iptables-legacy -t mangle -A HOOK -j DROP``.
+
+    ``hook`` is prerouting, input, forward, output or postrouting; ``protocol`` (icmp or udp), ``source`` and
+    ``destination`` (networks) narrow it down. Addresses are those before a translation, and before one is taken back.
+    """
+
+    hook: str
+    protocol: str = ""
+    source: str = ""
+    destination: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        clean(self, "hook", checks.one_of, HOOKS)
+        clean(self, "protocol", checks.one_of, PROTOCOLS)
+        for field in ("source", "destination"):
+            if getattr(self, field):
+                clean(self, field, checks.network)
+
+
+@dataclass(frozen=True)
+class Masquerade(DeviceChange):
+    """Let a place put its own address into IPv4 packets that leave by a device, and take it out of the replies.
+
+    ``iptables-legacy -t nat -A POSTROUTING -o DEV -j MASQUERADE``.
+    """
+
+
 _EVERY: tuple[type[Change], ...] = (
     LinkDown, LinkUp, Unplug, Plug, RemoveLink, SetMode, Move, AddAddress, RemoveAddress, AddRoute, RemoveRoute,
-    SetMac, SetMtu, SetForwarding, AddEndpoint,
+    SetMac, SetMtu, SetForwarding, AddEndpoint, Drop, Masquerade,
 )
 #: The changes there are, by name: what a YAML file may name.
 CHANGES = {kind.__name__: kind for kind in _EVERY}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from ipaddress import ip_address, ip_interface, ip_network
+from ipaddress import IPv4Network, ip_address, ip_interface, ip_network
 from typing import Any
 
 from ipvkit.errors import TopologyError
@@ -100,6 +100,16 @@ def destination(field: str, value: Any) -> str:
         raise TopologyError(field, f"{shown(value)} is not a destination",
                             "Write default, default6 (IPv6), or a network: 10.0.9.0/24.") from None
     return {"0.0.0.0/0": "default", "::/0": "default6"}.get(network, network)
+
+
+def network(field: str, value: Any) -> str:
+    """Return an IPv4 network with its prefix length; an address alone is a network of one."""
+    try:
+        if not isinstance(value, str):
+            raise ValueError
+        return str(IPv4Network(value))
+    except ValueError:
+        raise TopologyError(field, f"{shown(value)} is not an IPv4 network", "Write 10.0.1.0/24.") from None
 
 
 def one_of(field: str, value: Any, allowed: Collection[str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ipvkit.errors import TopologyError
-from ipvkit.topology.changes import AddEndpoint, Change, Move, Plug, SetMode, Unplug
+from ipvkit.topology.changes import AddEndpoint, Change, Drop, Masquerade, Move, Plug, SetMode, Unplug
 from ipvkit.topology.parts import Endpoint, Host
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ class _References:
             self.endpoint(self.topology.endpoint(change.endpoint.name), fresh=False)
         if isinstance(change, SetMode):
             self.set_mode(field, change)
+        if isinstance(change, Drop | Masquerade) and netns in {switch.name for switch in self.topology.switches}:
+            raise TopologyError(f"{field}.place", f"{change.place} is a switch: its frames pass no hook of IP",
+                                _one_of(name for name, of in self.namespaces.items() if of != netns))
         if not hasattr(change, "device"):
             return
         try:

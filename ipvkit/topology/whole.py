@@ -12,7 +12,7 @@ from typing import Any
 
 from ipvkit.errors import TopologyError
 from ipvkit.topology import checks
-from ipvkit.topology.changes import AddAddress, AddEndpoint, Change, SetMode
+from ipvkit.topology.changes import AddAddress, AddEndpoint, Change, Drop, Masquerade, SetMode
 from ipvkit.topology.drivers import Driver
 from ipvkit.topology.parts import Cable, Endpoint, Host, Switch
 from ipvkit.topology.references import refuse_dangling
@@ -188,6 +188,8 @@ class Topology:
         found |= {"bridge"} if self.switches else set()
         found |= {"vlan"} if any(h.vlans for h in self.hosts) or any(s.vlan_aware for s in self.switches) else set()
         found |= {"ipv6"} if 6 in self.families else set()
+        rules = any(isinstance(change, Drop | Masquerade) for change in self.changes)
+        found |= {"iptables-legacy"} if rules else set()
         unwired = any((host.name, nic.name) not in self.wires for host in self.hosts for nic in host.interfaces)
         found |= {"dummy"} if unwired else set()
         return frozenset(found)

@@ -69,9 +69,12 @@ def test_a_question_reaches_who_answers() -> None:
     assert [leg.route for leg in legs[:2]] == ["net1/macv1 → router/eth0", "router/eth0 → net1/macv1"]
 
 
-def test_the_last_line_of_a_lost_packet_has_a_cross_and_no_arrow() -> None:
-    lost = draw_path(CLASSIC, explain(CLASSIC, "net1", "far")).scene
-    assert [label.text for label in lost.labels if label.role == "badge-text"].count("✗") == 1
+def test_the_line_of_what_is_lost_has_a_cross_and_no_arrow() -> None:
+    """The router asks for the child and hears nothing; so the reply it has ends there, too."""
+    walk = explain(CLASSIC, "net1", "far")
+    lost, legs = draw_path(CLASSIC, walk).scene, [leg.words for leg in legs_of_walk(walk) if leg.lost]
+    assert legs == ["who has?", "echo reply"]
+    assert [label.text for label in lost.labels if label.role == "badge-text"].count("✗") == 2
     found = draw_path(CLASSIC, explain(CLASSIC, "net1", "net2")).scene
     assert "✗" not in [label.text for label in found.labels]
     assert all(wire.arrow for wire in found.wires if wire.role.startswith("path-"))

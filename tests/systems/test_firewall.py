@@ -1,4 +1,4 @@
-"""Which chain of the host's firewall stops a packet of a child, in each mode, and for whom masquerading works."""
+"""Rules as iptables-legacy writes them: which chain stops whom, and that declared rules are the same rules."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import pytest
 
 from ipvkit.errors import LabError
 from ipvkit.lab import Lab
+from ipvkit.plan import plan_change
 from ipvkit.systems import firewall
-from ipvkit.topology import AddRoute, Driver, Route, Topology, ipvlan
+from ipvkit.topology import HOOKS, AddRoute, Driver, Drop, Masquerade, Route, Topology, ipvlan
 from tests.systems.installed import needs
 from tests.systems.theory import compared
 
 pytestmark = [pytest.mark.kernel, needs("iptables-legacy")]
 BuildLab = Callable[[Topology], Lab]
 PAIRS = (("net1", "net2"), ("net1", "far"), ("far", "net1"))
+CHAINS = [hook.upper() for hook in HOOKS]
 NOTHING: tuple[set[str], ...] = (set(), set(), set())
 #: Which chains of the host stop a datagram between siblings, to the outside, and from the outside.
 STOPPED = {
@@ -36,21 +38,21 @@ def test_which_chain_of_the_host_stops_what(build_lab: BuildLab, driver: Driver)
     lab = build_lab(world(driver))
     if driver.mode != "l2":
         lab.apply(AddRoute("router", Route("10.0.11.0/24", via="10.0.1.2")))
-    table = firewall.compare_chains(lab, PAIRS)
-    assert table.rows[0][1:] == ("arrived",) * 3
-    found = tuple({row[0] for row in table.rows if row[column] != "arrived"} for column in (1, 2, 3))
+    assert [str(lab.deliver(*pair)) for pair in PAIRS] == ["arrived"] * 3
+    found: tuple[set[str], ...] = (set(), set(), set())
+    for chain in CHAINS:
+        firewall.add(lab, f"{chain} -p udp -j DROP")
+        for stopped, pair in zip(found, PAIRS, strict=True):
+            if not lab.deliver(*pair):
+                stopped.add(chain)
+        firewall.clear(lab)
     assert found == STOPPED[driver]
-    words = {row[0]: row[1:] for row in table.rows}
-    if "OUTPUT" in found[1]:
-        assert words["OUTPUT"][1] == "no buffers"  # the child is told that its packet was dropped
-    if "INPUT" in found[2]:
-        assert words["INPUT"][2] == "lost"  # nobody is told
     assert [bool(lab.deliver(*pair)) for pair in PAIRS] == [True] * 3  # the rules are gone
     assert compared(lab)
 
 
 @pytest.mark.parametrize("driver", [ipvlan("l2"), ipvlan("l3"), ipvlan("l3s")], ids=str)
-def test_the_childs_own_firewall_works_in_every_mode(build_lab: BuildLab, driver: Driver) -> None:
+def test_the_childs_own_firewall_works_between_siblings_in_every_mode(build_lab: BuildLab, driver: Driver) -> None:
     lab = build_lab(world(driver))
     firewall.add(lab, "INPUT -p udp -j DROP", place="net2")
     assert str(lab.deliver("net1", "net2")) == "lost"
@@ -58,32 +60,43 @@ def test_the_childs_own_firewall_works_in_every_mode(build_lab: BuildLab, driver
     assert lab.deliver("net1", "net2")
 
 
-@pytest.mark.parametrize(("mode", "works"), [("l3", False), ("l3s", True)])
-def test_masquerading_in_the_host(build_lab: BuildLab, mode: str, works: bool) -> None:
-    lab = build_lab(world(ipvlan(mode)))
-    assert str(lab.ping("net1", "far")) == "timeout"  # the router does not know 10.0.11.0/24
-    firewall.masquerade(lab)
-    assert bool(lab.ping("net1", "far")) == works
-    echoes = [step for step in lab.trace("net1", "far").steps if "echo" in step.message.words]
-    outside = [step.message for step in echoes if "router" in step.netnses]
-    assert {message.source for message in outside} == {"10.0.1.2", "10.0.9.2"}  # translated in both modes
-    assert echoes[-1].message.words == "echo reply 10.0.9.2 → 10.0.1.2"
-    assert echoes[-1].netnses[-1] == "host"  # the reply comes back to the host: from there on the modes differ
-
-
 def test_masquerading_is_the_first_thing_asked_of_a_machine() -> None:
-    with Lab(world(ipvlan("l3s"))) as lab:
-        firewall.masquerade(lab)  # nothing of netfilter has been loaded yet: iptables asks for it in its own way
+    with Lab(world(ipvlan("l3s")).after(Masquerade("host"))) as lab:  # nothing of netfilter has been loaded yet
         assert lab.ping("net1", "far")
 
 
-def test_masquerading_does_not_touch_l2(build_lab: BuildLab) -> None:
+RULES = (Drop("host", "input", "icmp", "10.0.1.0/24"), Drop("host", "input"), Drop("host", "prerouting", "udp"),
+         Drop("net1", "postrouting", destination="10.0.1.3"), Masquerade("host"), Drop("host", "output", "icmp"))
+
+
+def test_declared_rules_are_what_iptables_writes_and_reads(build_lab: BuildLab) -> None:
+    """The kit writes tables by itself; the program must see its own rules, add to them, and count with them."""
+    def written() -> list[str]:
+        return [lab.run(place, f"iptables-legacy -t {table} -S", show=lambda _: None).output
+                for place in ("host", "net1") for table in ("mangle", "nat")]
+
+    lab = build_lab(world(ipvlan("l3s")).after(*RULES))
+    declared = written()
+    assert "-A INPUT -s 10.0.1.0/24 -p icmp -j DROP\n-A INPUT -j DROP\n" in declared[0]
+    lab.rebuild(world(ipvlan("l3s")))
+    for change in RULES:
+        (step,) = plan_change(lab.topology, change)
+        words = step.command.removeprefix(f"ip netns exec {step.netns} ")
+        assert lab.run(step.netns, words, show=lambda _: None).status == 0
+    assert written() == declared
+
+
+def test_a_declared_rule_leaves_others_where_they_are(build_lab: BuildLab) -> None:
     lab = build_lab(world(ipvlan("l2")))
-    firewall.masquerade(lab)
-    trace = lab.trace("net1", "far")
-    assert trace.answer
-    requests = [step.message for step in trace.steps if "echo request" in step.message.words]
-    assert {message.source for message in requests} == {"10.0.1.11"}
+    for words in ("-N mine", "-A mine -p udp --dport 9 -j RETURN", "-A INPUT -p tcp -j mine", "-A OUTPUT -j mine"):
+        assert lab.run("ext", f"iptables-legacy -t mangle {words}", show=lambda _: None).status == 0
+    lab.apply(Drop("ext", "input", "udp"))
+    after = lab.run("ext", "iptables-legacy -t mangle -S", show=lambda _: None).output.splitlines()
+    assert after[6:] == ["-A INPUT -p tcp -j mine", "-A INPUT -p udp -j DROP", "-A OUTPUT -j mine",
+                         "-A mine -p udp -m udp --dport 9 -j RETURN"]
+    assert str(lab.deliver("net1", "ext")) == "lost"
+    assert lab.hooks("net1", "ext").passed["ext"] == ("prerouting", "input")
+    assert lab.ping("net1", "ext")
 
 
 def test_a_rule_that_is_refused_is_said(build_lab: BuildLab) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from ipvkit.errors import BadQuestion, LabError
 from ipvkit.lab import Lab
-from ipvkit.systems import firewall, port_security
-from ipvkit.topology import AddRoute, Driver, Route, Topology, ipvlan, macvlan
+from ipvkit.systems import port_security
+from ipvkit.topology import AddRoute, Driver, Masquerade, Route, Topology, ipvlan, macvlan
 from tests.systems.installed import needs
 from tests.systems.theory import compared, compared_behind_a_rule
 
@@ -141,7 +141,7 @@ def test_a_child_in_l3s_passes_the_check_behind_its_hosts_address(build: Build, 
     with port_security.source_check(lab, *(["10.0.11.1"] if registered else [])):
         assert bool(lab.ping("net1", "far")) is registered
         if not registered:
-            firewall.masquerade(lab)
+            lab.apply(Masquerade("host"))
             assert lab.ping("net1", "far")
 
 

@@ -16,12 +16,16 @@ from ipvkit.errors import NoMachine
 from ipvkit.lab import Lab
 from ipvkit.theory import predict
 from ipvkit.topology import (
+    HOOKS,
     AddAddress,
     AddRoute,
     Driver,
+    Drop,
     Endpoint,
     LinkDown,
+    Masquerade,
     RemoveAddress,
+    RemoveRoute,
     Route,
     SetForwarding,
     SetMac,
@@ -259,6 +263,53 @@ def _changes() -> list[Claim]:
     ]
 
 
+def _rules() -> list[Claim]:
+    l2, l3, l3s, bridge = world(ipvlan("l2"), "gateway"), ipvlan("l3"), ipvlan("l3s"), world(macvlan("bridge"))
+    back = AddRoute("ext", Route("10.0.2.0/24", via="10.0.1.2"))
+    routed, symmetric = world(l3).after(back), world(l3s).after(back)
+    everywhere = [Drop("host", hook) for hook in HOOKS]
+    no_way_back = RemoveRoute("far", Route("default", via="10.0.9.1"))
+    out, home = ("net3", "ext"), ("ext", "net3")
+    return [
+        Claim("rules-l2", "l2: no rule of the host sees a child's packets, on whichever hook it is",
+              l2.after(*everywhere), "reply", ("net1", "far")),
+        Claim("rules-macvlan", "macvlan: nor those of a macvlan child", bridge.after(*everywhere), "reply",
+              ("net1", "ext")),
+        Claim("rules-siblings", "l3s: nor does any see what siblings send each other",
+              world(l3s).after(*everywhere), "reply", ("net1", "net2")),
+        Claim("rules-forward", "l3s: FORWARD is never asked: nobody forwards",
+              symmetric.after(Drop("host", "forward")), "reply", out),
+        Claim("rules-output", "l3: what a child sends is the host's own OUTPUT, and the child is told that it did not "
+              "get out", routed.after(Drop("host", "output")), "no buffers", out),
+        Claim("rules-postrouting", "l3: the same in POSTROUTING", routed.after(Drop("host", "postrouting")),
+              "no buffers", out),
+        Claim("rules-input-l3", "l3: what comes for a child passes no hook of the host",
+              routed.after(Drop("host", "prerouting"), Drop("host", "input")), "reply", out),
+        Claim("rules-input-l3s", "l3s: it passes INPUT, and a rule there stops it",
+              symmetric.after(Drop("host", "input")), "timeout", home),
+        Claim("rules-prerouting-l3s", "l3s: and PREROUTING before", symmetric.after(Drop("host", "prerouting")),
+              "timeout", home),
+        Claim("rules-child-l3", "l3: a rule in the child's own INPUT stops what comes from outside",
+              routed.after(Drop("net3", "input")), "timeout", home),
+        Claim("rules-child-l3s", "l3s: it does not: what comes from outside has passed the host's INPUT instead",
+              symmetric.after(Drop("net3", "prerouting"), Drop("net3", "input")), "reply", home),
+        Claim("rules-child-l3s-sibling", "l3s: it stops what comes from a sibling",
+              symmetric.after(Drop("net3", "input")), "timeout", ("net1", "net3")),
+        Claim("rules-child-output", "Who is stopped by a rule of its own namespace is told that it is prohibited",
+              l2.after(Drop("net1", "output")), "prohibited", ("net1", "net2")),
+        Claim("rules-narrow", "A rule for UDP leaves a ping alone", l2.after(Drop("net1", "output", "udp")), "reply",
+              ("net1", "net2")),
+        Claim("masquerade-l3s", "l3s: a masquerading host lends its address, and no route back is needed",
+              world(l3s).after(Masquerade("host")), "reply", out),
+        Claim("masquerade-l3", "l3: the reply gets the child's address back only in the host's PREROUTING, behind the "
+              "parent that should have handed it over", world(l3).after(Masquerade("host")), "timeout", out),
+        Claim("masquerade-router", "A masquerading router hides its subnets from who is behind it: no route back is "
+              "needed", l2.after(no_way_back, Masquerade("router", "eth1")), "reply, TTL 63", ("net1", "far")),
+        Claim("masquerade-not", "Without it nobody there knows the way back", l2.after(no_way_back), "timeout",
+              ("net1", "far")),
+    ]
+
+
 def _refusals() -> list[Claim]:
     l2, bridge = world(ipvlan("l2"), net1=NET1), world(macvlan("bridge"), net1=NET1)
     far_gateway = AddRoute("net1", Route("10.0.8.0/24", via="10.0.9.1"))
@@ -298,7 +349,7 @@ def _refusals() -> list[Claim]:
 
 SECTIONS: dict[str, list[Claim]] = {
     "ipvlan": _ipvlan(), "macvlan": _macvlan(), "Changes and repairs": _changes(),
-    "What the kernel refuses, and what it does not": _refusals(),
+    "Rules of a firewall": _rules(), "What the kernel refuses, and what it does not": _refusals(),
 }
 CLAIMS = [claim for claims in SECTIONS.values() for claim in claims]
 

@@ -13,17 +13,21 @@ from random import Random
 from typing import TypeVar
 
 from ipvkit.topology import (
+    HOOKS,
+    PROTOCOLS,
     AddAddress,
     AddEndpoint,
     AddRoute,
     Cable,
     Change,
     Driver,
+    Drop,
     Endpoint,
     Host,
     Interface,
     LinkDown,
     LinkUp,
+    Masquerade,
     Move,
     Plug,
     Port,
@@ -107,6 +111,8 @@ def random_topology(pick: Draw) -> tuple[Topology, int]:
     topology = replace(world, endpoints=_endpoints(pick, family, to, world))
     for _ in range(pick.one("changes", [0, 0, 1, 2])):
         topology = topology.after(_change(pick, family, to, topology))
+    for _ in range(pick.one("rules", [0, 0, 0, 1, 2])):
+        topology = topology.after(_rule(pick, topology))
     return topology, family
 
 
@@ -229,6 +235,18 @@ def _change(pick: Draw, family: int, to: str, topology: Topology) -> Change:
     new = replace(endpoint, name=f"late{number}", child=f"late{number}", netns=f"late{number}", routes=(),
                   addresses=(address(family, 1, 77 + number),), mac="")
     return AddEndpoint(new.host, new)
+
+
+def _rule(pick: Draw, topology: Topology) -> Change:
+    place = pick.one("rule at", ["the child", "host", "ext", "router"])
+    child = pick.one("rule of", [endpoint.name for endpoint in topology.endpoints])
+    nic = {"the child": "", "router": pick.one("router's NIC", ["eth0", "eth1"])}.get(place, "eth0")
+    place = child if place == "the child" else place
+    if pick.one("rule", [Drop, Masquerade]) is Masquerade:
+        return Masquerade(place, nic)
+    return Drop(place, pick.one("hook", list(HOOKS)), pick.one("protocol", list(PROTOCOLS)),
+                pick.one("dropped from", ["", "", "10.0.1.0/24", "10.0.1.11"]),
+                pick.one("dropped to", ["", "", "10.0.2.0/24", "10.0.1.3"]))
 
 
 CHANGES = [SetMode, SetMode, LinkDown, LinkUp, RemoveLink, Unplug, Plug, Move, AddAddress, RemoveAddress, AddRoute,

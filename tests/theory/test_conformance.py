@@ -21,7 +21,18 @@ from ipvkit.theory import (
     predict_multicast,
 )
 from ipvkit.theory.prediction import LEAST_MTU
-from ipvkit.topology import AddRoute, Driver, Route, SetMtu, Topology, ipvlan, macvlan
+from ipvkit.topology import (
+    HOOKS,
+    AddRoute,
+    Driver,
+    Drop,
+    Masquerade,
+    Route,
+    SetMtu,
+    Topology,
+    ipvlan,
+    macvlan,
+)
 
 BuildLab = Callable[[Topology], Lab]
 
@@ -99,6 +110,35 @@ def test_what_the_switch_learns(build_lab: BuildLab, driver: Driver) -> None:
     topology = world(driver, 4, "gateway", False)
     (parent,) = build_lab(topology).mac_budget().parents
     assert parent.learned == predict_macs(topology, "ext")[parent.port]
+
+
+#: Where the host sees nothing of its children, all hooks at once; elsewhere one after the other.
+HOST_RULES = [(ipvlan("l2"), HOOKS), (macvlan("bridge"), HOOKS),
+              *((ipvlan(mode), (hook,)) for mode in ("l3", "l3s") for hook in HOOKS)]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(("driver", "hooks"), HOST_RULES, ids=str)
+def test_a_rule_of_the_host_on_every_hook(build_lab: BuildLab, driver: Driver, hooks: tuple[str, ...]) -> None:
+    """Pings and datagrams to and from children, one to all, and the hooks a dropped datagram still passed."""
+    back = AddRoute("ext", Route("10.0.2.0/24", via="10.0.1.2"))
+    topology = world(driver, 4, "device", False).after(back, *(Drop("host", hook) for hook in hooks))
+    lab = build_lab(topology)
+    assert_agreement(topology, lab, 4)
+    for source, destination in (("net3", "ext"), ("ext", "net3"), ("net1", "net3")):
+        assert lab.deliver(source, destination).verdict == predict_delivery(topology, source, destination).verdict
+        passed = {netns: passed for netns, passed in lab.hooks(source, destination).passed.items() if passed}
+        assert passed == predict_hooks(topology, source, destination), (source, destination)
+    for source in ("host", "ext"):
+        assert lab.broadcast(source).received == predict_broadcast(topology, source).received, source
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("place", ["host", "net3", "router"])
+@pytest.mark.parametrize("driver", [ipvlan("l2"), ipvlan("l3"), ipvlan("l3s"), macvlan("bridge")], ids=str)
+def test_masquerading(build_lab: BuildLab, driver: Driver, place: str) -> None:
+    topology = world(driver, 4, "gateway", False).after(Masquerade(place))
+    assert_agreement(topology, build_lab(topology), 4)
 
 
 @pytest.mark.parametrize("driver", [ipvlan("l2"), ipvlan("l3"), ipvlan("l3s"), macvlan("bridge")], ids=str)

@@ -32,7 +32,8 @@ def test_a_rule_is_a_sentence_with_a_source_and_versions(rule: ipvkit.theory.Rul
 def test_a_rule_is_used(rule: ipvkit.theory.Rule) -> None:
     text = "\n".join(path.read_text() for path in CODE)
     first, _, last = rule.id.partition("-")
-    composed = (f'f"{first}-{{' in text or f"-{last}\"" in text) and first in ("route", "forward", "ipvlan", "macvlan")
+    composed = (f'f"{first}-{{' in text or f"-{last}\"" in text) and first in (
+        "route", "forward", "ipvlan", "macvlan", "drop")
     assert f'"{rule.id}"' in text or composed
 
 

@@ -15,10 +15,12 @@ from ipvkit.topology import (
     AddRoute,
     Cable,
     Driver,
+    Drop,
     Endpoint,
     Host,
     Interface,
     LinkDown,
+    Masquerade,
     Move,
     Plug,
     Port,
@@ -225,6 +227,11 @@ REFUSED: list[tuple[Callable[[], object], str, str, str]] = [
     (lambda: AddAddress("net1", "10.0.1.1"), "addaddress.address", "prefix length", "10.0.1.11/24"),
     (lambda: SetMac("net1", "x"), "setmac.mac", "not a MAC", "six bytes"),
     (lambda: SetMtu("net1", 0), "setmtu.mtu", "0 is out of range", "1 to 65535"),
+    (lambda: Drop("net1", "INPUT"), "drop.hook", "'INPUT' is not known", "prerouting, input"),
+    (lambda: Drop("net1", "input", "tcp"), "drop.protocol", "'tcp' is not known", "none at all, icmp, udp"),
+    (lambda: Drop("net1", "input", source="fd00::/64"), "drop.source", "not an IPv4 network", "10.0.1.0/24"),
+    (lambda: Drop("net1", "input", destination="10.0.1.1/24"), "drop.destination", "not an IPv4", "10.0.1.0/24"),
+    (lambda: Masquerade("net1", "a/b"), "masquerade.device", "not an interface name", "letters"),
     (lambda: SetForwarding("net1", 1), "setforwarding.on", "neither true nor false", "true"),  # type: ignore[arg-type]
 ]  # fmt: skip
 

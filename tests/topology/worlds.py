@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ipvkit.topology import (
     FLAGS,
+    HOOKS,
     MODES,
     AddAddress,
     AddEndpoint,
@@ -15,11 +16,13 @@ from ipvkit.topology import (
     Cable,
     Change,
     Driver,
+    Drop,
     Endpoint,
     Host,
     Interface,
     LinkDown,
     LinkUp,
+    Masquerade,
     Move,
     Plug,
     Port,
@@ -114,6 +117,7 @@ def changes(draw: Any, topology: Topology) -> Change:
         Move(place, topology.hosts[1].name), AddAddress(place, draw(FOUR | SIX)),
         RemoveAddress(place, draw(FOUR | SIX)), AddRoute(place, draw(routes())), RemoveRoute(place, draw(routes())),
         SetMac(place, draw(MACS)), SetMtu(place, draw(st.integers(1, 65535))),
-        SetForwarding(place, draw(st.booleans())), *([Plug(*wire), Unplug(*wire)] if wire[0] else []),
+        SetForwarding(place, draw(st.booleans())), Drop(place, draw(st.sampled_from(HOOKS)), "udp", "10.0.1.0/24"),
+        Masquerade(place), *([Plug(*wire), Unplug(*wire)] if wire[0] else []),
     ]  # fmt: skip
     return draw(st.sampled_from(choices))
