@@ -18,7 +18,9 @@ from contextlib import suppress
 from typing import Any
 
 from ipvkit.agent import caches, places
+from ipvkit.agent.asking import Question
 from ipvkit.agent.jobs import Forked, Job
+from ipvkit.agent.reach import throttle
 from ipvkit.agent.serve import Request
 
 PORT = 40_404
@@ -117,14 +119,32 @@ def _deliver(request: Request) -> dict[str, Any]:
     return {"flows": send_all(request.params["flows"])}
 
 
+class Delivering(Forked):
+    """The job of :func:`deliver`; what routers said is noted here, not in the fork, and outlives it."""
+
+    def answer(self, exit_code: int) -> dict[str, Any]:
+        """Give the child's answer, completed by what a router was not allowed to say: :class:`reach.Throttle`."""
+        said = super().answer(exit_code)
+        homes = self._request.params["homes"]
+        for number, ((netns, address, _), flow) in enumerate(zip(self._request.params["flows"], said["flows"],
+                                                                 strict=True)):
+            if flow["errno"] == "ENETUNREACH" and flow["by"]:
+                throttle.note(netns, flow["by"])
+            elif not (flow["arrived"] or flow["errno"] or caches.is_own_kernel()):
+                unsaid = throttle.ask_instead(number, Question(netns, address), homes)
+                flow.update({"errno": unsaid.errno, "by": unsaid.sender} if unsaid else {})
+        return said
+
+
 def deliver(request: Request) -> Job:
     """Operation ``deliver``: a datagram for each of ``flows`` (namespace, address, the address's namespace), at once.
 
-    Answers ``flows``, in order: ``arrived``, ``errno`` ("" for none), ``by`` (who sent the ICMP error) and ``listens``
-    (false when the namespace does not have the address). ``cold`` empties the caches first.
+    ``homes`` maps addresses to the namespaces they are in. Answers ``flows``, in order: ``arrived``, ``errno`` ("" for
+    none), ``by`` (who sent the ICMP error) and ``listens`` (false when the namespace does not have the address).
+    ``cold`` empties the caches first.
     """
     prepare(request)
-    return Forked(request, _deliver)
+    return Delivering(request, _deliver)
 
 
 def prepare(request: Request) -> None:

@@ -61,7 +61,7 @@ class Throttle:
         return Heard(number, "network unreachable", errno="ENETUNREACH", sender=router)
 
 
-_throttle = Throttle()
+throttle = Throttle()
 
 
 def carry_out(asker: Asker, homes: dict[str, str]) -> None:
@@ -147,7 +147,7 @@ def measure(request: Request) -> dict[str, Any]:
     homes, family = options.pop("homes"), family_of(options.pop("family"))
     answers: list[Any] = []
     for start in range(0, len(questions), _MOST_QUESTIONS):
-        asker = Asker(questions[start : start + _MOST_QUESTIONS], family, told=_throttle.note, **options)
+        asker = Asker(questions[start : start + _MOST_QUESTIONS], family, told=throttle.note, **options)
         try:
             carry_out(asker, homes)
             answers += [_answer(asker, number, homes) for number in range(len(asker.questions))]
@@ -159,5 +159,5 @@ def measure(request: Request) -> dict[str, Any]:
 def _answer(asker: Asker, number: int, homes: dict[str, str]) -> list[Any] | None:
     heard = asker.answers.get(number)
     if heard is None and not caches.is_own_kernel():
-        heard = _throttle.ask_instead(number, asker.questions[number], homes)
+        heard = throttle.ask_instead(number, asker.questions[number], homes)
     return None if heard is None else list(heard[1:])

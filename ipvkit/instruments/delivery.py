@@ -63,13 +63,14 @@ def deliver_all(
     """Send a datagram for each pair of names, all at once; return what became of each, in order."""
     addresses = [asking.address(lab.topology, dst, family, src) for src, dst in pairs]
     flows = [flow(lab, src, dst, address) for (src, dst), address in zip(pairs, addresses, strict=True)]
+    homes = {address: lab.topology.netns(name) for address, name in asking.owners(lab.topology).items()}
     found: dict[int, Delivery] = {}
     for _ in range(asking.ATTEMPTS):
         missing = [number for number in range(len(pairs)) if not found.get(number)]
         if not missing:
             break
         said = lab.machine.wire.request("deliver", deadline=_DEADLINE, flows=[flows[number] for number in missing],
-                                        cold=asking.is_cold(caches))
+                                        homes=homes, cold=asking.is_cold(caches))
         for number, record in zip(missing, said["flows"], strict=True):
             found[number] = delivery(lab, *pairs[number], addresses[number], record, caches)
     return [found[number] for number in range(len(pairs))]

@@ -51,6 +51,14 @@ def test_a_refused_send_keeps_its_errno(build_lab: BuildLab) -> None:
     assert repr(refused) == "net1 → net2 (10.0.2.12), one way: network unreachable"
 
 
+def test_a_router_that_may_not_say_more_is_understood_all_the_same(build_lab: BuildLab) -> None:
+    """A kernel that is not the lab's own lets it tell one source of five missing routes, then of one a second."""
+    lab = build_lab(Topology.of(macvlan("bridge"), net1="192.168.1.10/24"))
+    assert str(lab.ping("ext", "net1")) == "network unreachable, says router"
+    for _ in range(8):
+        assert str(lab.deliver("ext", "net1")) == "network unreachable, says router"
+
+
 def test_many_at_once_are_as_one_by_one(build_lab: BuildLab) -> None:
     lab = build_lab(world(ipvlan("l3")))
     pairs = [(a, b) for a in lab.topology.names for b in lab.topology.names if a != b]
