@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import select
 import socket
 import subprocess
 import threading
@@ -77,9 +78,7 @@ class Machine:
                     self._leash.write(QUIT)
             finally:
                 self._leash.close()
-        try:
-            self._supervisor.wait(CLOSE_PATIENCE)
-        except subprocess.TimeoutExpired:
+        if not _ends_within(self._supervisor, CLOSE_PATIENCE):
             self._supervisor.kill()
             self._supervisor.wait()
         self.wire.close()
@@ -87,6 +86,19 @@ class Machine:
     def __del__(self) -> None:
         """Close; an interrupt can lose a machine before anybody has a name for it."""
         self.close()
+
+
+def _ends_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for the end of ``process``; ``Popen.wait`` sleeps in ever longer steps, up to the time a close takes."""
+    with suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            end = select.poll()
+            end.register(descriptor, select.POLLIN)
+            end.poll(seconds * 1000)
+        finally:
+            os.close(descriptor)
+    return process.poll() is not None
 
 
 def start(name: str, interpreter: Interpreter, deadline: float, way: str = "", **extra: int) -> Machine:
