@@ -219,8 +219,8 @@ class Carriage:
 
     def _to_macvlans(self, port: Port, origin: Device | None, modes: tuple[str, ...], frame: Frame,
                      trail: Point) -> None:
-        for child in port.children:
-            if child is not origin and child.up and child.mode in modes:
+        for child in port.flooded:
+            if child is not origin and child.mode in modes:
                 self.receive(child, frame, trail, "group")
 
     def _lose(self, device: Device, frame: Frame, trail: Point | None, rule: str) -> Carriage:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 BITS = {4: 32, 6: 128}
+GOLDEN_RATIO = 0x61C8864680B583EB  # include/linux/hash.h, GOLDEN_RATIO_64
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ def link_local(mac: str, number: int) -> int:
     return (0xFE80 << 112) | int.from_bytes(identifier, "big")
 
 
+def macvlan_bucket(mac: str) -> int:
+    """Return the place of a MAC in macvlan's hash table: macvlan_eth_hash, on a little-endian computer."""
+    value = int.from_bytes(bytes.fromhex(mac.replace(":", "")), "little") << 16
+    return (value * GOLDEN_RATIO & 0xFFFFFFFFFFFFFFFF) >> 56
+
+
 def is_link_local(value: int) -> bool:
     """Tell whether an IPv6 address is link-local (no IPv4 address is that large)."""
     return value >> 118 == 0x3FA
@@ -68,6 +75,7 @@ class Port:
     children: list[Device] = field(default_factory=list)
     by_address: dict[int, Device] = field(default_factory=dict)
     by_mac: dict[str, Device] = field(default_factory=dict)
+    flooded: list[Device] = field(default_factory=list)
 
     @property
     def passthru(self) -> bool:
@@ -75,10 +83,15 @@ class Port:
         return self.kind == "macvlan" and any(child.mode == "passthru" for child in self.children)
 
     def settle(self) -> None:
-        """Make the tables that packets are looked up in: only children that are up are in them."""
+        """Make the tables that packets are looked up in: only children that are up are in them.
+
+        ``flooded`` is the order in which macvlan hands a broadcast to its children: that of its hash table.
+        """
         up = [child for child in self.children if child.up]
         self.by_address = {value: child for child in up for value in child.values}
         self.by_mac = {child.mac: child for child in reversed(up)}
+        if self.kind == "macvlan":
+            self.flooded = sorted(up, key=lambda child: macvlan_bucket(child.mac))
 
 
 @dataclass(eq=False)

@@ -187,6 +187,15 @@ def _ipvlan() -> list[Claim]:
     ]
 
 
+def _two_owners(swapped: bool = False) -> Topology:
+    """Give a world in which net3 has the host's address, and the host hears ARP through a child of its own."""
+    topology = world(macvlan("bridge"), net1=NET1, net2="10.0.2.12/24", net3="10.0.1.2/24")
+    net1, net2, net3 = topology.endpoints
+    macs = (net3.mac, net2.mac) if swapped else (net2.mac, net3.mac)
+    return replace(topology, endpoints=(net1, replace(net2, netns="host", routes=(), mac=macs[0]),
+                                        replace(net3, mac=macs[1])))
+
+
 def _macvlan() -> list[Claim]:
     bridge, private, vepa = macvlan("bridge"), macvlan("private"), macvlan("vepa")
     return [
@@ -220,6 +229,11 @@ def _macvlan() -> list[Claim]:
               "host unreachable", ("host", "ext")),
         Claim("source-empty", "source: with an empty list of MACs a child hears nobody", world(macvlan("source")),
               "host unreachable", ("net1", "ext")),
+        Claim("bridge-two-owners", "bridge: of two owners of an address the one answers first that comes first in "
+              "macvlan's hash table of MACs: here net3", _two_owners(), "reply", ("net1", "net3")),
+        Claim("bridge-two-owners-swapped", "bridge: with their MACs swapped it is the other, the host through a "
+              "child of its own, whose answer goes out to the wire", _two_owners(swapped=True), "timeout",
+              ("net1", "net3")),
         Claim("bridge-no-address", "bridge: a child without an address gets the answer, by its own MAC; its packet "
               "from 0.0.0.0 is dropped where it arrives", _unaddressed(bridge), "timeout", ("net2", "ext")),
         Claim("bridge-to-vepa", "bridge: what a child sends is handed to siblings in bridge mode only, so not to one "
