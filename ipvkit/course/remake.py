@@ -34,7 +34,7 @@ def remake(path: Path) -> float:
     notebook: Any = nbformat.read(path, as_version=4)
     began = time.monotonic()
     os.environ["PYTHONPATH"] = str(NOTEBOOKS.parent)  # the notebook's kernel uses this clone
-    client = NotebookClient(notebook, timeout=CELL_TIMEOUT_SECONDS, kernel_name="python3",
+    client = NotebookClient(notebook, timeout=CELL_TIMEOUT_SECONDS, kernel_name="python3", coalesce_streams=True,
                             resources={"metadata": {"path": str(path.parent)}})
     client.execute()
     notebook.metadata = {"kernelspec": KERNELSPEC, "language_info": {"name": "python"},

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 Place = tuple[str, str]  # namespace, device
-KINDS = {"question": "arp", "answer": "arp", "no answer": "arp", "echo request": "request", "echo reply": "reply"}
+KINDS = {"question": "arp", "answer": "arp", "no answer": "arp", "not heard": "arp", "echo request": "request",
+         "echo reply": "reply"}
 BRIDGE = "br0"  # a switch's own stack hears every broadcast: no place of its own on the map
-WORDS = {"question": "who has?", "answer": "here it is", "no answer": "who has?"}
+WORDS = {"question": "who has?", "answer": "here it is", "no answer": "who has?", "not heard": "not heard by"}
 
 
 class WalkStep(Protocol):
@@ -79,6 +80,8 @@ class Leg:
     def route(self) -> str:
         """From where to where."""
         start, stop = ("/".join(place) for place in (self.places[0], self.places[-1]))
+        if self.spread:
+            return f"{start} → all"
         return start if start == stop else f"{start} → {stop}"
 
 
@@ -87,7 +90,7 @@ def legs_of_walk(walk: Walk) -> list[Leg]:
     found = _phases(walk)
     for number, leg in enumerate(found):
         # A question arrives where the answer starts, and an answer where the question started.
-        if leg.kind == "arp" and not leg.lost:
+        if leg.kind == "arp" and not (leg.lost or leg.spread):
             other = found[number + 1:number + 2] if leg.words == WORDS["question"] else found[number - 1:number]
             if other and other[0].kind == "arp":
                 found[number] = replace(leg, places=_unrepeated((*leg.places, other[0].places[0])))
@@ -106,13 +109,18 @@ def _phases(walk: Walk) -> list[Leg]:
 
 
 def _leg(walk: Walk, group: list[int], then: str) -> Leg:
-    """``then`` is the phase of the next leg: a question without an answer is lost, and what is not delivered."""
+    """``then`` is the phase of the next leg. Lost is a question without an answer, and what is not delivered.
+
+    A question that was heard, but not by the one it was for, has its cross there.
+    """
     steps = [walk.steps[number] for number in group]
     phase = steps[0].phase
     places = tuple((step.netns, step.device) for step in steps)
-    lost = {"question": then != "answer", "answer": False}.get(phase, steps[-1].rule != "delivered")
-    return Leg(KINDS.get(phase, "reply"), WORDS.get(phase, phase), _unrepeated(places), steps[-1].what, lost, group[0],
-               group[-1])
+    unheeded = [step.what for step in steps if step.rule.endswith("-not-mine")]
+    lost = {"question": then != "answer", "no answer": then != "not heard", "answer": False}.get(
+        phase, steps[-1].rule != "delivered")
+    return Leg(KINDS.get(phase, "reply"), WORDS.get(phase, phase), _unrepeated(places), [*unheeded, steps[-1].what][0],
+               lost, group[0], group[-1], spread=bool(unheeded))
 
 
 def legs_of_trace(trace: Trace) -> list[Leg]:

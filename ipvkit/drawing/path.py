@@ -66,8 +66,11 @@ class _Path:
             self._draw_line(leg, parts)
         if self.walk is not None and self.trace is not None:
             self._draw_seen(self.trace)
+        for leg, parts in zip(shown, lines, strict=True):
+            self._cross(leg, parts)
         for number, (leg, parts) in enumerate(zip(shown, lines, strict=True), start=1):
-            self._badge(leg, number, parts)
+            if parts:
+                self._disc(*self._free_place(parts[0]), str(number), leg)
         self._mark_now()
         self._list()
         title = f"{self._kind()}: {fact}" + (f", step {self.step}" if self.step else "")
@@ -109,17 +112,15 @@ class _Path:
                 self.sketch.wire(points, f"path-{leg.kind}", width=3, dashed=leg.kind == "arp", arrow=not leg.lost,
                                  title=f"{leg.words}: {leg.route}", of=leg.words)
 
-    def _badge(self, leg: Leg, number: int, parts: list[list[Point]]) -> None:
-        if not parts:
+    def _cross(self, leg: Leg, parts: list[list[Point]]) -> None:
+        """Mark where a leg ends that got no further; all are drawn before the numbers, which keep clear of them."""
+        if not (parts and leg.lost and (self.step is None or self.step > leg.last)):
             return
-        if leg.lost and (self.step is None or self.step > leg.last):
-            x, y = parts[-1][-1]
-            while any(abs(x - other) < 2 * RADIUS and abs(y - height) < 2 * RADIUS for other, height in self.crosses):
-                x += 2.4 * RADIUS  # a question and what waited for its answer end in the same place
-            self.crosses.append((x, y))
-            self._disc(x, y, "✗", leg)
-        x, y = self._free_place(parts[0])
-        self._disc(x, y, str(number), leg)
+        x, y = parts[-1][-1]
+        while any(abs(x - other) < 2 * RADIUS and abs(y - height) < 2 * RADIUS for other, height in self.crosses):
+            x += 2.4 * RADIUS  # a question and what waited for its answer end in the same place
+        self.crosses.append((x, y))
+        self._disc(x, y, "✗", leg)
 
     def _disc(self, x: float, y: float, text: str, leg: Leg) -> None:
         title = f"{leg.words}: {leg.route}: {leg.end}"

@@ -93,14 +93,19 @@ def _lower(sentence: str) -> str:
 
 def reason(failed: Resolution, world: World) -> str:
     """Return the rule that kept a question from being answered, or from reaching whoever has the address."""
-    if failed.rule not in ("arp-nobody", "nd-nobody"):
-        return failed.rule
-    asked = failed.asked
-    for owner in world.owners.get(asked.target, ()):
-        for device in owner.devices.values():
-            if asked.target in device.values:
-                return _between(asked.device, device) or failed.rule
-    return failed.rule
+    return missed(failed, world)[1]
+
+
+def missed(failed: Resolution, world: World) -> tuple[Device | None, str]:
+    """Return the device that has the address and did not hear the question, if there is one, and the rule."""
+    if failed.rule in ("arp-nobody", "nd-nobody"):
+        asked = failed.asked
+        for owner in world.owners.get(asked.target, ()):
+            for device in owner.devices.values():
+                if asked.target in device.values:
+                    rule = _between(asked.device, device)
+                    return (device, rule) if rule else (None, failed.rule)
+    return None, failed.rule
 
 
 def _between(asking: Device, owner: Device) -> str:

@@ -18,6 +18,7 @@ ASKS = {4: "arp-asks", 6: "nd-asks"}
 LEARNS = {4: "arp-learns-asker", 6: "nd-learns-asker"}
 ANSWERS = {4: "arp-answers", 6: "nd-answers"}
 NOBODY = {4: "arp-nobody", 6: "nd-nobody"}
+NOT_MINE = {4: "arp-not-mine", 6: "nd-not-mine"}
 
 
 #: Who learned which address's MAC.
@@ -47,7 +48,10 @@ class Flood(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """The outcome of a question: the MAC or None, who learned what, the trails to show, the rule that decided."""
+    """The outcome of a question: the MAC or None, who learned what, the trails to show, the rule that decided.
+
+    ``ends``: where the copies of a question ended that nobody answers; of copies that went the same way one.
+    """
 
     asked: Question
     mac: str | None
@@ -56,6 +60,7 @@ class Resolution(NamedTuple):
     question: Point
     answer: Point | None
     rule: str
+    ends: tuple[Point, ...] = ()
 
 
 class Neighbourhood:
@@ -100,7 +105,8 @@ class Neighbourhood:
             start = Point(None, question.device, ASKS[question.family], question.frame())
             last = stopped[0] if stopped else None
             rule = last.rule if last else NOBODY[question.family]
-            return Resolution(question, None, tuple(learned), fdb, start, last, rule)
+            ends = _ends(question, flood) if self.exact and last is None else ()
+            return Resolution(question, None, tuple(learned), fdb, start, last, rule, ends)
         answerer, trail = first
         learned.append((question.device, question.target, answerer.mac))
         return Resolution(question, answerer.mac, tuple(learned), fdb, flood.heard[answerer].trail, trail,
@@ -132,6 +138,13 @@ class Neighbourhood:
         if question.family == 6:
             devices = [device for device in devices if question.target in device.values]
         return sorted(devices, key=flood.order.__getitem__)
+
+
+def _ends(question: Question, flood: Flood) -> tuple[Point, ...]:
+    """Return where a question's copies ended: heard by who does not have the address, or lost."""
+    heard = [Point(delivery.trail, device, NOT_MINE[question.family]) for device, delivery in flood.heard.items()
+             if device is not question.device]
+    return tuple({(id(end.before), end.rule): end for end in reversed([*heard, *flood.losses])}.values())[::-1]
 
 
 def _keeps_silent(question: Question, device: Device) -> str:

@@ -175,8 +175,8 @@ class Outgoing:
         self.fdb.update(found.fdb)
         for holder, address, mac in found.learned:
             self.neighbours[holder, address] = mac
-        if self._keep and found.mac is None and found.answer:  # the trail of what stopped it begins with the question
-            self.events.append(Event("no answer", found.answer))
+        if self._keep and found.mac is None and (found.answer or found.ends):  # their trails begin with the question
+            self.events += [Event("no answer", end) for end in found.ends or [found.answer] if end]
         elif self._keep:
             self.events.append(Event("question", found.question))
             if found.answer:

@@ -11,7 +11,7 @@ from html import escape
 from ipvkit import html
 from ipvkit.theory.exchange import Exchange
 from ipvkit.theory.frames import Arp, Frame, Packet, Point, points
-from ipvkit.theory.judge import Verdict, decisive
+from ipvkit.theory.judge import Verdict, decisive, missed
 from ipvkit.theory.rules import RULES
 from ipvkit.theory.state import spell
 
@@ -76,6 +76,9 @@ def tell(exchange: Exchange, source: str, destination: str, verdict: Verdict) ->
     if verdict.verdict not in ("reply", "arrived") and exchange.losses:
         end = decisive(exchange)
         told.insert(end.events, (end.packet.kind, end.trail))
+        owner, rule = missed(end.failed, exchange.neighbourhood.world) if end.failed else (None, "")
+        if owner:
+            told.insert(end.events, ("not heard", Point(None, owner, rule)))
     for phase, trail in told:
         for point in points(trail):
             if id(point) not in seen:
