@@ -76,7 +76,9 @@ def _spread(theory: Theory, source: str, mac: str, destination: int, family: int
     firewall = Firewall()
     if dropped := firewall.stops(netns, packet, "output", "postrouting"):
         return Receivers(source, (), {}, RULES[dropped].sender_sees)
-    packet = firewall.leaving(netns, packet, device, destination)
+    packet, dropped = firewall.leaving(netns, packet, device, destination)
+    if dropped:
+        return Receivers(source, (), {}, RULES[dropped].sender_sees)
     journey = Carriage({}).send(device, Frame(device.mac, mac, packet), Point(None, device, "sends"))
     trails = {delivery.device: delivery.trail for delivery in journey.deliveries
               if delivery.device is not device and not _from_oneself(packet, delivery.device)

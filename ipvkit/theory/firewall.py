@@ -18,10 +18,11 @@ from ipvkit.theory.state import Device, Namespace
 
 
 class Translation(NamedTuple):
-    """The source a question came with and the one it leaves a namespace with; equal where nobody changed it."""
+    """The source a question came with and the one it leaves a namespace with; ``device``: that of the rule, if any."""
 
     original: int
     outside: int
+    device: Device | None
 
 
 class Firewall:
@@ -40,14 +41,16 @@ class Firewall:
                 return f"drop-{hook}"
         return ""
 
-    def leaving(self, netns: Namespace, packet: Packet, device: Device, hop: int) -> Packet:
-        """Return the packet as it leaves by ``device`` for ``hop``: its source is 0 if there is none to lend."""
-        if not netns.masquerading or packet.family == 6 or packet.kind not in QUESTIONS or netns in self._translations:
-            return packet
+    def leaving(self, netns: Namespace, packet: Packet, device: Device, hop: int) -> tuple[Packet, str]:
+        """Return the packet as it leaves by ``device`` for ``hop``, and the rule that drops it there, or ""."""
+        if not netns.masquerading or packet.family == 6 or packet.kind not in QUESTIONS:
+            return packet, ""
+        if known := self._translations.get(netns):  # it left before: through a child that is here as well
+            return packet, "masquerade-moved" if known.device not in (None, device) else ""
         lends = device.name in netns.masquerading and packet.source != 0
         source = select_address(netns, device, hop, 4) if lends else packet.source
-        self._translations[netns] = Translation(packet.source, source)
-        return packet._replace(source=source)
+        self._translations[netns] = Translation(packet.source, source, device if lends else None)
+        return packet._replace(source=source), "masquerade-nobody" if lends and not source else ""
 
     def arriving(self, netns: Namespace, packet: Packet) -> Packet:
         """Return the packet as it goes on behind the hooks where a translation is taken back."""

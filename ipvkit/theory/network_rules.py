@@ -112,6 +112,9 @@ FIREWALL = table(
          "net/netfilter/nf_nat_masquerade.c nf_nat_masquerade_ipv4"),
     Rule("masquerade-nobody", "The namespace has no address to lend, and drops the packet",
          "net/netfilter/nf_nat_masquerade.c nf_nat_masquerade_ipv4 (NF_DROP)", sender_sees="prohibited"),
+    Rule("masquerade-moved",
+         "A connection that was masqueraded for one device must not leave by another: its packet is dropped",
+         "net/netfilter/nf_nat_core.c nf_nat_inet_fn (nf_nat_oif_changed)", sender_sees="no buffers"),
     Rule("masquerade-back", "The answer to a masqueraded packet gets the address back that was taken out",
          "net/netfilter/nf_nat_core.c nf_nat_packet; net/netfilter/nf_nat_proto.c nf_nat_icmp_reply_translation"),
 )

@@ -126,12 +126,12 @@ class Outgoing:
         if dropped := self.firewall.stops(netns, packet, "postrouting"):
             self._drop(packet, Point(trail, device, dropped))
             return
-        leaving = self.firewall.leaving(netns, packet, device, hop)
+        leaving, dropped = self.firewall.leaving(netns, packet, device, hop)
+        if dropped:
+            self._drop(packet, Point(trail, device, dropped))
+            return
         if leaving.source != packet.source:
             packet, trail = leaving, Point(trail, device, "masquerade")
-            if not packet.source:
-                self._drop(packet, Point(trail.before, device, "masquerade-nobody"))
-                return
         mac = self._neighbour(netns, packet, device, hop)
         if isinstance(mac, Resolution):
             self._link_failure(netns, packet, Point(trail, device, FAILED[packet.family]), mac)
@@ -192,7 +192,8 @@ class Outgoing:
 
     def _drop(self, packet: Packet, last: Point) -> None:
         """A rule drops what is being sent; who asks through its parent's namespace is told otherwise than a program."""
-        rule = "outbound-dropped" if self._nested and packet.kind in QUESTIONS else last.rule
+        outbound = self._nested and packet.kind in QUESTIONS and last.rule != "masquerade-moved"
+        rule = "outbound-dropped" if outbound else last.rule
         last = last._replace(rule=rule)
         self._tell_sender(packet, last)
         self._lose(packet, last, rule)

@@ -284,6 +284,9 @@ def _rules() -> list[Claim]:
     everywhere = [Drop("host", hook) for hook in HOOKS]
     no_way_back = RemoveRoute("far", Route("default", via="10.0.9.1"))
     out, home = ("net3", "ext"), ("ext", "net3")
+    kept = Endpoint("shim", l3, ("10.0.2.50/24",), child="shim", netns="host")
+    shim = _also(world(l3, net1=NET1), kept).after(AddRoute("host", Route("10.0.9.0/24", dev="shim")),
+                                                   Masquerade("shim"))
     return [
         Claim("rules-l2", "l2: no rule of the host sees a child's packets, on whichever hook it is",
               l2.after(*everywhere), "reply", ("net1", "far")),
@@ -317,6 +320,9 @@ def _rules() -> list[Claim]:
               world(l3s).after(Masquerade("host")), "reply", out),
         Claim("masquerade-l3", "l3: the reply gets the child's address back only in the host's PREROUTING, behind the "
               "parent that should have handed it over", world(l3).after(Masquerade("host")), "timeout", out),
+        Claim("masquerade-moved", "l3: a child kept in the host's namespace whose own device masquerades sends nothing "
+              "outside: what was masqueraded for one device must not leave by another", shim, "no buffers",
+              ("host", "far")),
         Claim("masquerade-router", "A masquerading router hides its subnets from who is behind it: no route back is "
               "needed", l2.after(no_way_back, Masquerade("router", "eth1")), "reply, TTL 63", ("net1", "far")),
         Claim("masquerade-not", "Without it nobody there knows the way back", l2.after(no_way_back), "timeout",
