@@ -41,6 +41,8 @@ _LESSONS = {
     "06": "06-who-owns-the-mode.ipynb",
     "07": "07-one-mac-or-many.ipynb",
     "08": "08-why-do-two-clients-get-one-address.ipynb",
+    "09": "09-how-does-the-world-find-me.ipynb",
+    "10": "10-which-firewall-sees-my-packet.ipynb",
 }
 
 
@@ -95,17 +97,19 @@ RULES = (
     Rule("multicast", "In l3 and l3s neither multicast nor broadcast leaves a child.", _step("03", 3), rules_out=_L3),
     Rule("reach_host", "Host and child do not reach each other through the parent, in any mode. Give the host a child "
                        "of its own.", _step("05", 3)),
-    Rule("host_firewall", "Children's traffic goes past the host's hooks.", _step("03", 5),
+    Rule("host_firewall", "Children's traffic goes past the host's hooks.", _step("10", 1),
          rules_out=("macvlan bridge", "ipvlan l2")),
     Rule("host_firewall", "In l3 what comes in goes past the host's hooks: connection tracking and NAT see one way.",
-         _step("03", 5), rules_out=("ipvlan l3",)),
-    Rule("host_firewall", "In l3s what goes out and what comes in pass hooks of the host.",
-         Shown(source="drivers/net/ipvlan/ipvlan_l3s.c, ipvlan_nf_input"), favours=("ipvlan l3s",)),
-    Rule("host_firewall", "What siblings send each other passes no hook of the host, in any mode.", _step("03", 5)),
+         _step("10", 5), rules_out=("ipvlan l3",)),
+    Rule("host_firewall", "In l3s what goes out and what comes in pass hooks of the host.", _step("10", 2),
+         favours=("ipvlan l3s",)),
+    Rule("host_firewall", "A child's own firewall is not asked about what comes from outside: its rules belong into "
+                          "the host.", _step("10", 4), of=("ipvlan l3s",)),
+    Rule("host_firewall", "What siblings send each other passes no hook of the host, in any mode.", _step("10", 2)),
     Rule("many_subnets", "The host's routing table decides for the children, whatever their subnets; no ARP, no subnet "
                          "on the wire for each.", _step("04", 3), favours=_L3),
     Rule("many_subnets", "The others must be told a route to the children, by hand or by BGP: nobody answers ARP for "
-                         "them.", _step("04", 1), of=_L3),
+                         "them.", _step("09", 1), of=_L3),
     Rule("hostile", "Who owns a macvlan child can give it another MAC and receive what is another's.",
          Shown(source=_GUIDE), rules_out=_MACVLAN),
     Rule("hostile", "In l3 and l3s a child can neither broadcast nor lie by ARP.", _step("03", 3), favours=_L3),
