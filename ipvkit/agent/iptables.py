@@ -12,15 +12,14 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TypeVar
 
 from ipvkit.agent import modules, syscalls
 
 HOOKS = ("prerouting", "input", "forward", "output", "postrouting")  # in the order of enum nf_inet_hooks
+PROTOCOLS = {"": 0, "icmp": 1, "udp": 17}  # include/uapi/linux/in.h; 0 is any
 _MODPROBE = "/proc/sys/kernel/modprobe"
-PROTOCOLS = {"": 0, "icmp": 1, "udp": 17}
 
 _GET_INFO, _GET_ENTRIES, _REPLACE = 64, 65, 64  # IPT_SO_GET_INFO, IPT_SO_GET_ENTRIES, IPT_SO_SET_REPLACE
 _INFO = struct.Struct("=32sI5I5III")  # struct ipt_getinfo: name, valid_hooks, hook_entry, underflow, num_entries, size
@@ -33,8 +32,6 @@ _MASQUERADE = struct.Struct("=H29sBIIIIHH4x")  # with struct nf_nat_ipv4_multi_r
 _VERDICT = 32  # behind struct xt_entry_target
 _DROP, _RETURN = -1, -5  # verdicts: NF_DROP as -NF_DROP - 1, XT_RETURN
 _COUNTERS = 16  # bytes of struct xt_counters
-
-Answer = TypeVar("Answer")
 
 
 class Table:
@@ -132,30 +129,28 @@ def _network(text: str) -> tuple[bytes, bytes]:
 
 
 def _append(table: str, hook: str, entry: bytes) -> None:
-    def do() -> None:
-        opened = Table(table)
-        try:
-            opened.append(HOOKS.index(hook), entry)
-        finally:
-            opened.close()
-
-    with_few_module_requests(do)
-
-
-def with_few_module_requests(do: Callable[[], Answer]) -> Answer:
-    """Do something to a table, first with the modules that are there, and only if that fails with new ones.
-
-    A kernel built with bpfilter (Debian's 6.1) runs modprobe, in vain, at every question about a table: half a second
-    each in UML.
-    """
+    """Append with the modules that are there, and only if that fails let the kernel load some."""
     with suppress(OSError), no_module_requests():
-        return do()
-    return do()
+        _append_now(table, hook, entry)
+        return
+    _append_now(table, hook, entry)
+
+
+def _append_now(table: str, hook: str, entry: bytes) -> None:
+    opened = Table(table)
+    try:
+        opened.append(HOOKS.index(hook), entry)
+    finally:
+        opened.close()
 
 
 @contextmanager
 def no_module_requests() -> Iterator[None]:
-    """Keep the kernel from running modprobe, where it is the lab's own; elsewhere this does nothing."""
+    """Keep the kernel from running modprobe, where it is the lab's own; elsewhere this does nothing.
+
+    A kernel built with bpfilter (Debian's 6.1) runs it, in vain, at every question about a table: half a second each in
+    UML.
+    """
     if _modprobe() != modules.PROGRAM:
         yield
         return
