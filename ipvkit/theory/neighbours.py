@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ipvkit.theory.frames import Arp, Delivery, Frame, Point
 from ipvkit.theory.link import Carriage, Fdb
-from ipvkit.theory.state import BROADCAST, Device, World
+from ipvkit.theory.state import BROADCAST, Device, World, is_link_local
 
 #: The rules of asking and answering, by family.
 ASKS = {4: "arp-asks", 6: "nd-asks"}
@@ -160,6 +160,9 @@ def _answer(question: Question, device: Device, heard: Delivery, fdb: Fdb, stopp
     start = Point(Point(None, device, LEARNS[question.family], heard.frame), device, ANSWERS[question.family], reply)
     journey = Carriage(fdb).send(device, reply, start)
     arrived = next((d for d in journey.deliveries if d.device is question.device and d.cast == "host"), None)
+    for delivery in journey.deliveries:
+        if delivery.cast == "host" and delivery.device is not question.device:
+            _passed_on(question, delivery.device, fdb)
     thief = _l3s_child(question)
     if arrived is not None and thief is not None:
         stopped.append(Point(arrived.trail, thief, "ipvlan-l3s-in", reply))
@@ -168,6 +171,20 @@ def _answer(question: Question, device: Device, heard: Delivery, fdb: Fdb, stopp
         stopped += journey.losses[-1:]
         return None
     return arrived.trail
+
+
+def _passed_on(question: Question, device: Device, fdb: Fdb) -> None:
+    """An IPv6 router with the asker's MAC takes the answer for a packet to pass on, and asks for its next hop.
+
+    Nobody believes the answer it passes on (its hop limit is 254: RFC 4861, 7.1.2), but the switches learn from what
+    it asks: ip6_forward, ndisc_solicit.
+    """
+    if question.family == 4 or not device.netns.forwarding or is_link_local(question.asker):
+        return
+    route = device.netns.lookup(question.asker, 6)
+    if route and route.kind == "unicast" and route.device and route.gateway is None:
+        own = Question(route.device, route.device.link_local, question.asker, 6)
+        Carriage(fdb).send(route.device, own.frame(), Point(None, route.device, ASKS[6]))
 
 
 def _l3s_child(question: Question) -> Device | None:
