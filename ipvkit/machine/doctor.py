@@ -30,7 +30,7 @@ WORDS = (
 )
 """The capabilities a topology can need."""
 
-_DEADLINE = 60.0
+_DEADLINE = 300.0  # seconds; User-Mode Linux in an emulated machine takes more than one minute
 
 _FETCH = "python3 -m ipvkit.machine.fetch (41 MB, no root), which ./lab does for you"
 _MODULES = {
