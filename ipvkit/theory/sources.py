@@ -6,7 +6,7 @@ Imports nothing of ours but the state and what a packet is.
 from __future__ import annotations
 
 from ipvkit.theory.frames import Packet
-from ipvkit.theory.state import Device, FibRoute, Namespace
+from ipvkit.theory.state import BITS, Address, Device, FibRoute, Namespace
 
 
 def source_address(netns: Namespace, route: FibRoute | None, destination: int, family: int) -> int:
@@ -15,12 +15,13 @@ def source_address(netns: Namespace, route: FibRoute | None, destination: int, f
         return next((a.value for d in netns.devices.values() for a in d.addresses if a.family == family), 0)
     if route.kind == "local":
         return destination
+    if family == 6:
+        return select_address(netns, route.device, destination, 6)
     if route.source is not None:
         return route.source
-    if route.gateway is None and family == 4:  # the route's own choice, which knows no destination
+    if route.gateway is None:  # the route's own choice, which knows no destination
         return select_address(netns, route.device, 0, family)  # fib_info_update_nhc_saddr
-    hop = destination if route.gateway is None else route.gateway
-    return select_address(netns, route.device, hop, family)
+    return select_address(netns, route.device, route.gateway, family)
 
 
 def asks_with(netns: Namespace, device: Device, hop: int, packet: Packet) -> int:
@@ -34,14 +35,29 @@ def asks_with(netns: Namespace, device: Device, hop: int, packet: Packet) -> int
 
 
 def select_address(netns: Namespace, device: Device, hop: int, family: int) -> int:
-    """Return the source address for a hop: one of the device in its subnet, else its first, else any (or 0)."""
+    """Return the source address: for IPv4 one of the device in the hop's subnet, else its first, else any (or 0).
+
+    For IPv6 ``hop`` is the destination itself: :func:`_select6`.
+    """
     own = [a for a in device.addresses if a.family == family]
-    if family == 6 and not own and device.link_local:
-        others = [a.value for d in netns.devices.values() for a in d.addresses if a.family == 6]
-        return others[0] if others else device.link_local
+    if family == 6:
+        return _select6(netns, own, hop) or device.link_local
     near = next((a.value for a in own if a.covers(hop)), None)
     if near is not None:
         return near
     if own:
         return own[0].value
     return next((a.value for d in netns.devices.values() for a in d.addresses if a.family == family), 0)
+
+
+def _select6(netns: Namespace, own: list[Address], destination: int) -> int:
+    """Choose as ipv6_dev_get_saddr does (RFC 6724, 5): the device's own, the longest common prefix, the newest.
+
+    A common prefix counts no further than the address's own prefix; a new address is put before the older ones
+    (ipv6_link_dev_addr).
+    """
+    others = [a for d in netns.devices.values() for a in reversed(d.addresses) if a.family == 6]
+    candidates = own[::-1] or others
+    if not candidates:
+        return 0
+    return max(candidates, key=lambda a: min(a.prefix, BITS[6] - (a.value ^ destination).bit_length())).value
