@@ -6,6 +6,7 @@ the second time in its parent's namespace. What arrives is for :mod:`ipvkit.theo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ class Loss(NamedTuple):
     events: int = 0
 
 
-class Outgoing:
+class Outgoing(ABC):
     """The sending half of an exchange, and everything it takes note of.
 
     ``known``: neighbours that are known at the start; without it the world is cold. ``waits``: they only become known
@@ -69,9 +70,9 @@ class Outgoing:
         self._at_once = not waits  # still inside the sender's own system call
         self._todo: deque[tuple[Delivery, Packet]] = deque()
 
+    @abstractmethod
     def _local(self, netns: Namespace, device: Device, packet: Packet, trail: Point) -> None:
         """Hand a packet to the programs of a namespace that has its address."""
-        raise NotImplementedError
 
     # -- sending: ip_local_out, ip_output
 
