@@ -11,18 +11,17 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Sequence
-from ipaddress import ip_address
 from typing import Any
 
 from ipvkit import plan
 from ipvkit.agent.places import MOST_ENDPOINTS
 from ipvkit.errors import BadQuestion, LabClosed, NotAsDeclared, Refused
-from ipvkit.findings import Answer, CommandResult, Difference, ReachabilityTable, State, StateChanges, read_state
-from ipvkit.instruments import asking
+from ipvkit.findings import CommandResult, Difference, State, StateChanges, read_state
 from ipvkit.instruments.delivery import broadcast, deliver, multicast
 from ipvkit.instruments.hooks import hooks
 from ipvkit.instruments.macs import mac_budget, mac_sweep
 from ipvkit.instruments.programs import start
+from ipvkit.instruments.reachability import ping, ping_matrix
 from ipvkit.instruments.throughput import throughput
 from ipvkit.instruments.trace import trace
 from ipvkit.machine import Machine, open_machine
@@ -34,12 +33,9 @@ from ipvkit.topology import Change, Driver, Endpoint, Topology
 RUN_DEADLINE = 60.0
 """Seconds a command of :meth:`Lab.run` may take."""
 
-QUIET = 0.015
-"""Seconds without an answer, while no address is being resolved, that count as silence by default."""
-
 _ROOM = 200  # endpoints a machine has memory for, whatever it is started with
 _BUILD_DEADLINE, _ASK_DEADLINE = 20.0, 20.0  # seconds, plus what the size of the question adds
-_SECONDS_PER_STEP, _SECONDS_PER_PAIR = 0.02, 0.02
+_SECONDS_PER_STEP = 0.02
 
 
 class Lab:
@@ -191,46 +187,7 @@ class Lab:
                 raise NotAsDeclared(f"{difference}\n{step.command}")
             self.differences.append(difference)
 
-    # -- questions
-
-    def ping(
-        self, src: str, dst: str, *, family: int | None = None, caches: str = "cold", size: int = 56, ttl: int = 64,
-        fragment: bool = True, quiet: float = QUIET,
-    ) -> Answer:
-        """Send an echo request from ``src`` to ``dst``, a name or a literal address, and return what became of it.
-
-        ``caches="cold"`` empties neighbour tables and FDB first, ``"as they were"`` does not. ``size`` in bytes of
-        payload, 8 at least; ``fragment=False`` forbids to cut the packet. ``quiet``: seconds of silence that mean
-        time-out. Raises ``BadQuestion`` for a name the topology does not have.
-        """
-        address = asking.address(self.topology, dst, family, src)
-        options = {"size": _whole("size", size, 8, 65_000), "ttl": _whole("ttl", ttl, 1, 255), "fragment": fragment}
-        asked = {"questions": [(asking.netns(self.topology, src), address)]}
-        return self._reach([(src, dst, address)], ip_address(address).version, caches, quiet, **asked, **options)[0]
-
-    def ping_matrix(self, family: int = 4, *, caches: str = "cold", quiet: float = QUIET) -> ReachabilityTable:
-        """Ask all ordered pairs of names that have an address of ``family`` (4 or 6), all at once.
-
-        Parameters as for :meth:`ping`. Between cold pairs, what address resolution itself learns is kept.
-        """
-        names = [name for name in self.topology.names if self.topology.addresses(name, asking.known_family(family))]
-        addresses = {name: asking.address(self.topology, name, family) for name in names}
-        questions = [(src, dst, addresses[dst]) for src in names for dst in names if src != dst]
-        among = [(self.topology.netns(name), addresses[name]) for name in names]
-        answers = self._reach(questions, family, caches, quiet, among=among)
-        pairs = {(answer.src, answer.dst): answer for answer in answers}
-        return ReachabilityTable(pairs, names, family, caches)
-
-    def _reach(
-        self, triples: list[tuple[str, str, str]], family: int, caches: str, quiet: float, **asked: Any
-    ) -> list[Answer]:
-        owners = asking.owners(self.topology)
-        homes = {address: self.topology.netns(name) for address, name in owners.items()}
-        said = self.machine.wire.request(
-            "reach", deadline=_ASK_DEADLINE + len(triples) * _SECONDS_PER_PAIR + 20 * quiet, homes=homes,
-            family=family, quiet=quiet, cold=asking.is_cold(caches), **asked)
-        return [asking.answer(*triple, record, owners)
-                for triple, record in zip(triples, said["answers"], strict=True)]
+    # -- commands and state
 
     def run(
         self, place: str, command: str | Sequence[str], *, deadline: float = RUN_DEADLINE,
@@ -268,6 +225,8 @@ class Lab:
 
     # -- instruments: functions whose first argument is a lab
 
+    ping = ping
+    ping_matrix = ping_matrix
     trace = trace
     deliver = deliver
     broadcast = broadcast
@@ -308,12 +267,6 @@ def _end(machine: Machine, owner: int) -> None:
 def _to_standard_output(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _whole(field: str, value: int, least: int, most: int) -> int:
-    if not isinstance(value, int) or not least <= value <= most:
-        raise BadQuestion(field, f"{value!r} is not a whole number from {least} to {most}", "Write one.")
-    return value
 
 
 __all__ = ["Lab"]

@@ -94,7 +94,7 @@ class Asker:
         for number in numbers:
             question = self.questions[number]
             if learned[question.netns]:
-                next_hop = routes.way(question.netns, question.address).gateway or question.address
+                next_hop = routes.way(question.netns, question.address).gateway or question.address.partition("%")[0]
                 if next_hop in learned[question.netns]:
                     self.in_passing.add(number)
 

@@ -70,6 +70,7 @@ class Echo:
         self._outgoing: Buffers | None = None
         self._incoming: Buffers | None = None
         self._names: dict[str, bytes] = {}
+        self._indexes = {name: index for index, name in socket.if_nameindex()} if self._six else {}
 
     def _set_options(self, ttl: int, fragment: bool) -> None:
         level = socket.IPPROTO_IPV6 if self._six else socket.IPPROTO_IP
@@ -137,12 +138,13 @@ class Echo:
         return ((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF
 
     def _name(self, address: str) -> bytes:
-        """Give the socket address of ``address``."""
+        """Give the socket address of ``address``, which may end in the device it is asked through: fe80::1%eth0."""
         name = self._names.get(address)
         if name is None:
             family = socket.AF_INET6 if self._six else socket.AF_INET
-            raw = socket.inet_pton(family, address)
-            name = self._names[address] = struct.pack("=HHI", family, 0, 0) + raw + bytes(4) if self._six else (
+            bare, _, device = address.partition("%")
+            raw, scope = socket.inet_pton(family, bare), struct.pack("=I", self._indexes.get(device, 0))
+            name = self._names[address] = struct.pack("=HHI", family, 0, 0) + raw + scope if self._six else (
                 struct.pack("=HH", family, 0) + raw + bytes(8))
         return name
 

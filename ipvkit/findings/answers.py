@@ -45,13 +45,17 @@ class Answer:
 class ReachabilityTable(Table):
     """Who reached whom: ``pairs[src, dst]`` is an :class:`Answer`; ``names`` in the topology's order.
 
-    ``family`` is 4 or 6; ``caches`` is ``cold`` (neighbour tables and FDB were emptied first) or ``as they were``.
+    ``family`` is 4 or 6; ``caches`` is ``cold`` (neighbour tables and FDB were emptied first) or ``as they were``;
+    ``link_local``: the addresses that devices give themselves were asked.
     """
 
-    def __init__(self, pairs: dict[tuple[str, str], Answer], names: Sequence[str], family: int, caches: str) -> None:
+    def __init__(self, pairs: dict[tuple[str, str], Answer], names: Sequence[str], family: int, caches: str,
+                 link_local: bool = False) -> None:
         self.pairs, self.names, self.family, self.caches = dict(pairs), tuple(names), family, caches
+        self.link_local = link_local
         rows = [[src, *(self._cell(src, dst) for dst in self.names)] for src in self.names]
-        super().__init__(f"ping, IPv{family}, caches {caches}, measured", ["from ↓ to →", *self.names], rows)
+        title = f"ping, IPv{family}{' link-local' * link_local}, caches {caches}, measured"
+        super().__init__(title, ["from ↓ to →", *self.names], rows)
 
     def _cell(self, src: str, dst: str) -> str:
         return "·" if src == dst else self.pairs[src, dst].verdict if (src, dst) in self.pairs else "not asked"

@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_interface
 from typing import Any
 
 from ipvkit.errors import BadQuestion
-from ipvkit.findings import Answer
+from ipvkit.findings import Answer, State
 from ipvkit.topology import Topology
 
 Place = tuple[str, str]  # namespace, device
@@ -68,6 +68,14 @@ def address(topology: Topology, dst: str, family: int | None, src: str = "") -> 
     raise BadQuestion("dst", f"{dst} has no IPv{families[0]} address", "Give it one, or ask for the other family.")
 
 
+def link_local_addresses(topology: Topology, state: State) -> dict[str, str]:
+    """Return the link-local IPv6 address of each name's own device; a name whose device has none is left out."""
+    found = {(one.netns, one.device): one.address.partition("/")[0] for one in state.addresses
+             if ip_interface(one.address).is_link_local and ":" in one.address}
+    places = {name: (topology.netns(name), topology.device(name)) for name in topology.names}
+    return {name: found[place] for name, place in places.items() if place in found}
+
+
 def owners(topology: Topology) -> dict[str, str]:
     """Return the name that has each declared address; of two, the first."""
     found: dict[str, str] = {}
@@ -84,7 +92,7 @@ def answer(src: str, dst: str, asked: str, said: list[Any] | None, owners: dict[
     verdict, ttl, errno, sender = said
     from_ = owners.get(sender, sender)
     detail = f"ttl {ttl}" if ttl is not None else f"says {from_}" if from_ else ""
-    if verdict == "reply" and sender != asked:
+    if verdict == "reply" and sender != asked.partition("%")[0]:
         detail += f", from {from_}"
     return Answer(verdict, detail, ttl, errno, from_, src, dst, asked)
 

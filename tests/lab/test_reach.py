@@ -42,8 +42,8 @@ def real_ping(lab: Lab, src: str, address: str) -> tuple[str, str]:
     return next((verdict for pattern, verdict in SAID if re.search(pattern, said)), "timeout"), ttl[1] if ttl else ""
 
 
-def compare_with_ping(lab: Lab, family: int, pairs: int) -> list[str]:
-    matrix = lab.ping_matrix(family)
+def compare_with_ping(lab: Lab, family: int, pairs: int, link_local: bool = False) -> list[str]:
+    matrix = lab.ping_matrix(family, link_local=link_local)
     chosen = list(matrix.pairs)
     random.shuffle(chosen)
     wrong = []
@@ -140,7 +140,26 @@ def test_caches_count_only_if_they_are_named(build_lab: BuildLab) -> None:
 BAD = [({"src": "net9", "dst": "net1"}, "src"), ({"src": "net1", "dst": "nobody"}, "dst"),
        ({"src": "net1", "dst": "10.0.1.300"}, "dst"), ({"src": "net1", "dst": "net2", "family": 5}, "family"),
        ({"src": "net1", "dst": "net2", "caches": "warm"}, "caches"),
-       ({"src": "net1", "dst": "net2", "size": 3}, "size")]
+       ({"src": "net1", "dst": "net2", "size": 3}, "size"),
+       ({"src": "net1", "dst": "10.0.1.12", "link_local": True}, "dst")]
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=str)
+def test_link_local_addresses_are_asked_through_the_senders_device(build_lab: BuildLab, driver: Driver) -> None:
+    lab = build_lab(default_world(driver))
+    assert compare_with_ping(lab, 6, 15, link_local=True) == []
+    answer = lab.ping("net1", "net2", link_local=True)
+    assert answer
+    assert answer.address.startswith("fe80::")
+    assert answer.address.endswith(f"%{lab.topology.device('net1')}")
+    assert lab.ping("net1", answer.address)  # the same, written out
+
+
+def test_without_ipv6_nobody_has_a_link_local_address(build_lab: BuildLab) -> None:
+    lab = build_lab(Topology.of(macvlan("bridge"), net1="10.0.1.11/24"))
+    assert lab.ping_matrix(link_local=True).names == ()
+    with pytest.raises(BadQuestion, match="nobody; declare an IPv6 address"):
+        lab.ping("net1", "host", link_local=True)
 
 
 @pytest.mark.parametrize(("question", "field"), BAD, ids=[f"{q['dst']}-{f}" for q, f in BAD])
