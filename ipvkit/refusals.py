@@ -36,6 +36,8 @@ REFUSALS: dict[str, Reason] = {
         "Give each child its own address.", "EADDRINUSE"),
     "address-exists": Reason("The device has this address already.", "Leave it out.", "EEXIST"),
     "address-missing": Reason("The device does not have this address.", "Look with `ip addr`.", "EADDRNOTAVAIL"),
+    "mtu-below-ipv6": Reason("An MTU below 1280 is too small for IPv6 (RFC 8200): the device takes no IPv6 address.",
+                             "Give it a larger MTU first.", "EINVAL"),
     "mac-taken": Reason("The parent or another child of it has this MAC; macvlan tells its children apart by MAC.",
                         "Give each child its own MAC.", "EADDRINUSE"),
     "mac-of-parent": Reason("An ipvlan child has its parent's MAC: it cannot be set on the child.",

@@ -146,11 +146,11 @@ def _parser() -> ArgumentParser:
 
     _add(commands, "run", "ipvkit.cli.report:run", "build it, measure all pairs, compare with the theory",
          "python -m ipvkit run lab.yaml\n  python -m ipvkit run lab.yaml --json > measured.json",
-         "file", "json", "machine")
+         "file", "json", "machine", "link-local")
     _add(commands, "predict", "ipvkit.cli.report:predict", "what the theory says, without any kernel",
-         "python -m ipvkit predict lab.yaml --kernel 6.1", "file", "json", "kernel")
+         "python -m ipvkit predict lab.yaml --kernel 6.1", "file", "json", "kernel", "link-local")
     explain = _add(commands, "explain", "ipvkit.cli.report:explain", "one ping by the theory, step by step",
-                   "python -m ipvkit explain lab.yaml net1 far", "file", "json", "kernel")
+                   "python -m ipvkit explain lab.yaml net1 far", "file", "json", "kernel", "link-local")
     explain.add_argument("src", metavar="SRC", help="who asks: a name in the file, or one of the default world's")
     explain.add_argument("dst", metavar="DST", help="who is asked")
     explain.add_argument("--family", type=int, choices=(4, 6), help="IPv4 or IPv6; default: one both have")
@@ -181,6 +181,9 @@ def _add(
         command.add_argument("file", metavar="FILE.yaml", help="a topology (docs/topology.md); - reads standard input")
     if "json" in takes:
         command.add_argument("--json", action="store_true", help="print the results as JSON")
+    if "link-local" in takes:
+        command.add_argument("--link-local", action="store_true",
+                             help="ask for the IPv6 addresses that devices give themselves (fe80::…)")
     if "machine" in takes:
         command.add_argument("--machine", choices=("native", "uml"), help="where; default: the first that can")
     if "kernel" in takes:

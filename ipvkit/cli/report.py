@@ -80,7 +80,7 @@ def run(options: Namespace, terminal: Terminal) -> int:
         lab = Lab(topology, machine=options.machine, on_refusal="record")
     with lab:
         LOG.info("%s, %r", lab.machine_line(), topology)
-        found = [_measure(lab, family, terminal) for family in sorted(topology.families)]
+        found = [_measure(lab, family, options.link_local, terminal) for family in _families(options, topology)]
         refusals = _compare_refusals(lab)
         agreed = refusals["agreement"] and not any(comparison.disagreements for _, comparison in found)
         if options.json:
@@ -93,13 +93,29 @@ def run(options: Namespace, terminal: Terminal) -> int:
     return GOOD if agreed else FAILED
 
 
-def _measure(lab: Lab, family: int, terminal: Terminal) -> tuple[Any, Any]:
+def _families(options: Namespace, topology: Topology) -> list[int]:
+    """Return the families to ask with. A device gives itself an address only where IPv6 is used."""
+    families = sorted(topology.families)
+    if not options.link_local:
+        return families
+    if 6 not in families:
+        raise BadQuestion("--link-local", "the file has no IPv6 address, so the lab does without IPv6",
+                          "Give somebody one, for example fd00:1::11/64.")
+    return [6]
+
+
+def _measure(lab: Lab, family: int, link_local: bool, terminal: Terminal) -> tuple[Any, Any]:
     from ipvkit.comparison import compare
     from ipvkit.theory import predict as ask_theory
 
-    with terminal.step(f"measuring all pairs, IPv{family}"):
-        measured = lab.ping_matrix(family)
-    return measured, compare(ask_theory(lab.topology, kernel=lab.machine.kernel, family=family), measured)
+    with terminal.step(f"measuring all pairs, {_asked(family, link_local)}"):
+        measured = lab.ping_matrix(family, link_local=link_local)
+    predicted = ask_theory(lab.topology, kernel=lab.machine.kernel, family=family, link_local=link_local)
+    return measured, compare(predicted, measured)
+
+
+def _asked(family: int, link_local: bool) -> str:
+    return f"IPv{family}{' link-local' * link_local}"
 
 
 def _compare_refusals(lab: Lab) -> dict[str, Any]:
@@ -116,8 +132,9 @@ def _compare_refusals(lab: Lab) -> dict[str, Any]:
 
 
 def _as_json(table: Any, comparison: Any) -> list[dict[str, Any]]:
-    return [{"family": table.family, "from": row.source, "to": row.destination, "measured": row.measured,
-             "detail": row.detail, "predicted": row.predicted, "outcome": row.outcome, "why": row.why}
+    return [{"family": table.family, "link_local": table.link_local, "from": row.source, "to": row.destination,
+             "measured": row.measured, "detail": row.detail, "predicted": row.predicted, "outcome": row.outcome,
+             "why": row.why}
             for row in comparison.rows]
 
 
@@ -136,7 +153,7 @@ def _print_run(
         predicted = ", ".join(one["identifier"] for one in refusals["predicted"]) or "none"
         terminal.say(f"≠ refusals: predicted {predicted}", "bad")
     for table, comparison in found:
-        terminal.heading(f"measured: IPv{table.family}, one ping each, caches {table.caches}")
+        terminal.heading(f"measured: {_asked(table.family, table.link_local)}, one ping each, caches {table.caches}")
         verdicts = {pair: answer.verdict for pair, answer in table.pairs.items()}
         differ = {(row.source, row.destination) for row in comparison.disagreements}
         terminal.say(matrix(terminal, table.names, verdicts, differ))
@@ -148,25 +165,27 @@ def _print_run(
     asked = next(((row.source, row.destination) for _, comparison in found for row in comparison.rows
                   if row.measured != "reply"), None)
     if asked:
-        terminal.say(f"Why, step by step: {TYPED} explain {options.file} {asked[0]} {asked[1]}", "dim")
+        more = " --link-local" * options.link_local
+        terminal.say(f"Why, step by step: {TYPED} explain {options.file} {asked[0]} {asked[1]}{more}", "dim")
 
 
 def predict(options: Namespace, terminal: Terminal) -> int:
     """Print what the theory says of all pairs."""
     topology = read(options)
-    predictions = [_predicted(options, topology, family) for family in sorted(topology.families)]
+    predictions = [_predicted(options, topology, family) for family in _families(options, topology)]
     if options.json:
         print_json(terminal, {
             "kernel": options.kernel, "topology": repr(topology),
             "refusals": [{"request": one.request, "identifier": one.identifier} for one in predictions[0].refusals],
-            "pairs": [{"family": prediction.family, "from": source, "to": to, "predicted": verdict.verdict,
-                       "why": verdict.why, "rule": verdict.rule}
+            "pairs": [{"family": prediction.family, "link_local": prediction.link_local, "from": source, "to": to,
+                       "predicted": verdict.verdict, "why": verdict.why, "rule": verdict.rule}
                       for prediction in predictions for (source, to), verdict in prediction.items()]})
         return GOOD
     for refusal in predictions[0].refusals:
         terminal.say(f"predicted to be refused: {refusal.request} ({refusal.identifier})")
     for prediction in predictions:
-        terminal.heading(f"predicted: IPv{prediction.family}, Linux {prediction.kernel}, caches cold")
+        asked = _asked(prediction.family, prediction.link_local)
+        terminal.heading(f"predicted: {asked}, Linux {prediction.kernel}, caches cold")
         terminal.say(matrix(terminal, prediction.names, {pair: str(verdict) for pair, verdict in prediction.items()}))
     return GOOD
 
@@ -175,7 +194,7 @@ def _predicted(options: Namespace, topology: Topology, family: int) -> Any:
     from ipvkit.theory import predict as ask_theory
 
     try:
-        return ask_theory(topology, kernel=options.kernel, family=family)
+        return ask_theory(topology, kernel=options.kernel, family=family, link_local=options.link_local)
     except ValueError as error:
         raise BadQuestion("--kernel", str(error), "For example --kernel 6.1") from None
 
@@ -190,7 +209,9 @@ def explain(options: Namespace, terminal: Terminal) -> int:
             raise BadQuestion(f"{options.file}: {field}", f"there is no {name!r}",
                               f"Name one of: {', '.join(topology.names)}.")
     _predicted(options, topology, 4)  # refuses a version that is none
-    walk = ask_theory(topology, options.src, options.dst, kernel=options.kernel, family=_family(options, topology))
+    _families(options, topology)
+    walk = ask_theory(topology, options.src, options.dst, kernel=options.kernel, family=_family(options, topology),
+                      link_local=options.link_local)
     if options.json:
         print_json(terminal, {"from": walk.source, "to": walk.destination, "verdict": walk.verdict.verdict,
                               "why": walk.verdict.why, "steps": [vars(step) for step in walk.steps]})

@@ -12,6 +12,10 @@ from ipvkit.theory.state import BITS, Address, Device, FibRoute, Namespace
 def add_address(device: Device, text: str) -> None:
     """Add an address; on an ipvlan child no sibling may have it: ipvlan_addr4_validator_event."""
     address = Address.parse(text)
+    if address.family == 6 and device.without_ipv6:
+        if device.too_small_for_ipv6:
+            raise No("mtu-below-ipv6", "ipv6-needs-mtu")
+        device.without_ipv6 = False  # ipv6_find_idev
     if device.kind == "ipvlan":
         for sibling in device.parent_port.children:
             if sibling is not device and any(a.value == address.value for a in sibling.addresses):
@@ -49,6 +53,14 @@ def drop_addresses(device: Device) -> None:
     _forget_sources(device.netns)
 
 
+def drop_ipv6(device: Device) -> None:
+    """Take every IPv6 address off a device: addrconf_ifdown."""
+    device.link_local = 0
+    device.addresses = [address for address in device.addresses if address.family == 4]
+    drop_routes(device, 6)
+    _forget_sources(device.netns)
+
+
 def drop_routes(device: Device, family: int = 0) -> None:
     """Remove the routes through a device (of one family)."""
     netns = device.netns
@@ -64,6 +76,8 @@ def _forget_sources(netns: Namespace) -> None:
 def add_route(netns: Namespace, family: int, network: int, prefix: int, gateway: int | None, device: Device | None,
               kind: str) -> None:
     """Add a route to the main table: fib_check_nh wants its gateway on a connected subnet and its device up."""
+    if family == 6 and device is not None and device.without_ipv6:
+        raise No("device-missing", "route-needs-ipv6")
     if kind == "unicast":
         if device is None:
             assert gateway is not None

@@ -92,7 +92,7 @@ def _do(builder: Builder, device: Device, change: Change) -> None:
     elif isinstance(change, SetMac):
         links.set_mac(device, change.mac)
     elif isinstance(change, SetMtu):
-        links.set_mtu(device, change.mtu)
+        links.set_mtu(device, change.mtu, ipv6)
     elif isinstance(change, RemoveAddress):
         addressing.remove_address(device, change.address)
     else:

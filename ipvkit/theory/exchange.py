@@ -24,13 +24,16 @@ class Exchange(Outgoing):
     """What one packet sent by ``origin`` causes. Read ``outcome``, ``losses`` and (if kept) ``events`` afterwards."""
 
     def run(self, destination: int, family: int, kind: str = "echo request",
-            target: Namespace | None = None) -> Exchange:
-        """Send the packet and follow everything it causes; return self. A datagram must arrive in ``target``."""
+            target: Namespace | None = None, through: Device | None = None) -> Exchange:
+        """Send the packet and follow everything it causes; return self. A datagram must arrive in ``target``.
+
+        ``through``: the device that a link-local destination is asked through.
+        """
         self._target = target
         start = Point(None, self.origin.devices["lo"], "sends")
-        route = self.origin.lookup(destination, family)
-        packet = Packet(kind, source_address(self.origin, route, destination, family), destination, family)
-        self._output(self.origin, packet, start, None)
+        route = self.origin.lookup(destination, family, through)
+        source = through.link_local if through else source_address(self.origin, route, destination, family)
+        self._output(self.origin, Packet(kind, source, destination, family), start, through)
         self._at_once = False
         for _ in range(MOST_PACKETS):
             if not self._todo or (self._settled and not self._keep):
@@ -69,12 +72,12 @@ class Exchange(Outgoing):
         if packet.family == 4 and (packet.source in netns.local or packet.source == 0):
             rule = "martian-source" if packet.source else "martian-nobody"
             self._lose(packet, Point(trail, device, rule), rule)
-        elif packet.destination in netns.local:
+        elif netns.has(packet.destination, device):
             if dropped := self.firewall.stops(outer, packet, "input"):
                 self._lose(packet, Point(trail, device, dropped), dropped)
             else:
                 self._local(netns, device, packet, trail)
-        elif self._rejects(netns, packet):
+        elif self._rejects(netns, device, packet):
             self._forward(netns, device, packet, trail)
         elif not netns.forwarding:
             self._lose(packet, Point(trail, device, "forward-off"), "forward-off")
@@ -87,17 +90,17 @@ class Exchange(Outgoing):
     @staticmethod
     def _goes_back(netns: Namespace, device: Device, packet: Packet) -> bool:
         """Tell whether a packet leaves by the device it came by: then ip6_forward lets a link-local source pass."""
-        route = netns.lookup(packet.destination, packet.family)
+        route = _row(netns, packet, device)
         return route is not None and route.device is device
 
     @staticmethod
-    def _rejects(netns: Namespace, packet: Packet) -> bool:
+    def _rejects(netns: Namespace, device: Device, packet: Packet) -> bool:
         """Tell whether IPv6 rejects a packet: without a route it does, forwarding or not (ip6_pkt_drop)."""
-        route = netns.lookup(packet.destination, packet.family) if packet.family == 6 else None
+        route = _row(netns, packet, device) if packet.family == 6 else None
         return packet.family == 6 and (route is None or route.kind != "unicast")
 
     def _forward(self, netns: Namespace, device: Device, packet: Packet, trail: Point) -> None:
-        route = netns.lookup(packet.destination, packet.family)
+        route = _row(netns, packet, device)
         kind = route.kind if route else "no-route"
         if kind != "unicast":
             rule = f"forward-{kind}"
@@ -143,7 +146,7 @@ class Exchange(Outgoing):
         answer = Packet("echo reply", packet.destination, packet.source, packet.family)
         start = Point(None, trail.device, "echo-answered")
         if is_link_local(packet.source) and device.kind != "lo":
-            self._transmit(netns, answer, Point(start, device, "route-on-link"), device, packet.source)
+            self._output(netns, answer, start, device)
         elif packet.family == 6 and (back := self._way_back(netns, device, packet.source)):
             self._follow(netns, answer, start, back)
         else:
@@ -160,3 +163,8 @@ class Exchange(Outgoing):
     @property
     def _settled(self) -> bool:
         return self.outcome is not None and self.outcome[0] in ("reply", "arrived")
+
+
+def _row(netns: Namespace, packet: Packet, device: Device) -> FibRoute | None:
+    """Return the row for a packet that ``device`` received: a link-local destination is one on that very link."""
+    return netns.lookup(packet.destination, packet.family, device if is_link_local(packet.destination) else None)

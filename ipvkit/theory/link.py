@@ -123,6 +123,8 @@ class Carriage:
             trail = Point(trail, device, rule, frame)
         if cast == "other":
             return self._lose(device, frame, trail, "not-for-this-mac")
+        if device.without_ipv6 and frame.payload.family == 6:
+            return self._lose(device, frame, trail, "mtu-without-ipv6")
         assert trail is not None
         (self._queued if self._queues else self._at_once).append(Delivery(device, frame, cast, trail))
         return self

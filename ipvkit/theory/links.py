@@ -29,7 +29,7 @@ def add_device(netns: Namespace, device: Device) -> Device:
     """Put a device into a namespace; a name is there once."""
     if device.name in netns.devices:
         raise No("name-taken", "name-once")
-    device.netns = netns
+    device.netns, device.without_ipv6 = netns, device.too_small_for_ipv6
     netns.devices[device.name] = device
     return device
 
@@ -123,8 +123,14 @@ def change_carrier(device: Device, carrier: bool, ipv6: bool) -> None:
 
 
 def _get_ready(device: Device, ipv6: bool) -> None:
-    """Make the link-local address once the device is up and has a carrier: addrconf_dev_config."""
-    if ipv6 and device.carrier and not device.link_local and device.kind != "lo" and not device.bridge:
+    """Make the link-local address once the device is up and has a carrier: addrconf_dev_config.
+
+    At this moment the kernel also looks at the MTU.
+    """
+    if not (ipv6 and device.carrier) or device.link_local or device.kind == "lo" or device.bridge:
+        return
+    _look_at_mtu(device)
+    if not device.without_ipv6:
         device.link_local = link_local(device.mac, device.number)
 
 
@@ -174,7 +180,7 @@ def move(device: Device, netns: Namespace, ipv6: bool) -> None:
     set_down(device, ipv6)
     addressing.drop_addresses(device)
     del device.netns.devices[device.name]
-    device.netns = netns
+    device.netns, device.without_ipv6 = netns, device.too_small_for_ipv6
     netns.devices[device.name] = device
 
 
@@ -202,14 +208,34 @@ def _take_mac(device: Device, mac: str) -> None:
             child.mac = mac
 
 
-def set_mtu(device: Device, mtu: int) -> None:
-    """Set an MTU; macvlan children shrink with their parent, ipvlan children always have its."""
+def _look_at_mtu(device: Device) -> None:
+    """Take IPv6 from a device with an MTU below 1280, or give it back, without the addresses: addrconf_notify."""
+    device.without_ipv6 = device.too_small_for_ipv6
+    if device.without_ipv6:
+        addressing.drop_ipv6(device)
+
+
+def set_mtu(device: Device, mtu: int, ipv6: bool) -> None:
+    """Set an MTU; macvlan children and VLAN sub-interfaces shrink with their parent, ipvlan children always have its.
+
+    ipvlan writes the number without telling anybody (ipvlan_adjust_mtu): its children keep IPv6 when others lose it.
+    """
     if mtu < LEAST_MTU or mtu > MOST_MTU.get(device.kind, 65535):
         raise No("mtu-out-of-range", "mtu-range")
     if device.kind in ("macvlan", "vlan") and mtu > device.parent.mtu:
         raise No("mtu-above-parent", "mtu-at-most-parents")
-    device.mtu = mtu
-    for child in device.port.children if device.port else ():
-        child.mtu = mtu if child.kind == "ipvlan" else min(child.mtu, mtu)
-    for sub in device.vlans.values():
-        sub.mtu = min(sub.mtu, mtu)
+    _take_mtu(device, mtu, ipv6)
+
+
+def _take_mtu(device: Device, mtu: int, ipv6: bool) -> None:
+    if device.mtu == mtu:
+        return
+    device.mtu, had_ipv6 = mtu, not device.without_ipv6
+    _look_at_mtu(device)
+    if device.up and not had_ipv6:
+        _get_ready(device, ipv6)
+    for upper in [*(device.port.children if device.port else ()), *device.vlans.values()]:
+        if upper.kind == "ipvlan":
+            upper.mtu = mtu
+        elif upper.mtu > mtu:
+            _take_mtu(upper, mtu, ipv6)

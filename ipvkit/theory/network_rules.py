@@ -131,8 +131,9 @@ ANSWERING = table(
          "net/ipv4/icmp.c icmp_unreach; net/ipv6/icmp.c icmpv6_notify"),
     Rule("wrong-owner", "The packet reaches another owner of the same address",
          "net/ipv4/ip_input.c ip_local_deliver; net/ipv6/ip6_input.c ip6_input"),
-    Rule("mtu-too-small", "An MTU is too small for IPv6 (1280), or for an ICMP error in one piece",
-         "net/ipv4/ip_output.c ip_fragment; net/core/dev.c is_skb_forwardable; "
-         "net/ipv6/addrconf.c addrconf_notify (IPV6_MIN_MTU); RFC 8200 5"),
+    Rule("mtu-without-ipv6", "A device with an MTU below 1280 has no IPv6: what arrives is dropped",
+         "net/ipv6/ip6_input.c ip6_rcv_core; net/ipv6/addrconf.c addrconf_notify (IPV6_MIN_MTU); RFC 8200 5"),
+    Rule("mtu-too-small", "An MTU is too small for an ICMP error about the echo request in one piece",
+         "net/ipv4/ip_output.c ip_fragment; net/core/dev.c is_skb_forwardable"),
     Rule("no-address", "The destination has no address of this family", "ipvkit/topology"),
 )

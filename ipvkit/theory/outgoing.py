@@ -77,10 +77,11 @@ class Outgoing(ABC):
     # -- sending: ip_local_out, ip_output
 
     def _output(self, netns: Namespace, packet: Packet, trail: Point, through: Device | None) -> None:
-        """Route a packet made here. ``through``: an l3 child's packet, which must leave by that device."""
+        """Route a packet made here. ``through``: an l3 child's packet, or one to a link-local address of that link."""
         # an l3 child's IPv4 packet takes rows of the parent only; IPv6 takes the parent for a wish
         forced = through if packet.family == 4 else None
-        route = netns.lookup(packet.destination, packet.family, forced)
+        strict = through if is_link_local(packet.destination) else forced
+        route = netns.lookup(packet.destination, packet.family, strict)
         nowhere = "outbound-parent-down" if forced and not forced.up else _leads_nowhere(route, forced)
         if nowhere:
             self._stop(netns, packet, trail, nowhere)
@@ -100,13 +101,16 @@ class Outgoing(ABC):
         elif forced is not None and (route is None or route.kind not in ("unicast", "local")):
             self._transmit(netns, packet, Point(trail, forced, "route-assumed-on-link"), forced, packet.destination)
         elif route is not None and route.kind == "local":
-            self._loop(netns, packet, trail)
+            self._loop(netns, packet, trail, route)
         else:
             assert route is not None
             self._follow(netns, packet, trail, route)
 
-    def _loop(self, netns: Namespace, packet: Packet, trail: Point) -> None:
-        """Send to an own address: out of lo and in again, behind the sender's back."""
+    def _loop(self, netns: Namespace, packet: Packet, trail: Point, route: FibRoute) -> None:
+        """Send to an own address: out of lo and in again, behind the sender's back.
+
+        An answer to a link-local address goes by the device the address asked for is on (icmp6_dev).
+        """
         lo = netns.devices["lo"]
         trail = Point(trail, lo, "route-local")
         if dropped := self.firewall.stops(netns, packet, "postrouting"):
@@ -114,7 +118,8 @@ class Outgoing(ABC):
         elif dropped := self.firewall.stops(netns, packet, "prerouting", "input"):
             self._lose(packet, Point(trail, lo, dropped), dropped)
         else:
-            self._local(netns, lo, packet, trail)
+            assert route.device is not None
+            self._local(netns, route.device if is_link_local(packet.destination) else lo, packet, trail)
 
     def _follow(self, netns: Namespace, packet: Packet, trail: Point, route: FibRoute) -> None:
         assert route.device is not None
@@ -219,7 +224,7 @@ class Outgoing(ABC):
         own failure all the same. IPv6 sends no error to the unspecified address (icmp6_send).
         """
         nobody = packet.family == 4 and packet.source == 0
-        own = netns is self.origin and (nobody or packet.source in netns.local)
+        own = netns is self.origin and (nobody or netns.has(packet.source, trail.device))
         rule = FAILED[packet.family] if own else "forward-arp-failed"
         self._lose(packet, trail, rule, failed)
         if own and packet.kind in QUESTIONS:  # an ICMP error to itself, through lo

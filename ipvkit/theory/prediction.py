@@ -24,8 +24,8 @@ from ipvkit.theory.walk import Walk, tell
 from ipvkit.topology import SetMtu, Topology
 
 NOT_MODELLED = "not modelled"
-LEAST_MTU = {4: 112, 6: 1280}
-"""Bytes, by family: an echo request of 84 and an ICMP error about it are not cut; a device with less has no IPv6."""
+LEAST_MTU = {4: 112, 6: 152}
+"""Bytes, by family: an ICMP error about an echo request of 84 or 104, in one piece."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,6 +33,7 @@ class Prediction(Mapping[tuple[str, str], Verdict]):
     """A verdict for every ordered pair of names, for one kernel version and address family, from a cold world.
 
     ``prediction["net1", "host"]`` is a `Verdict`; ``refusals`` are the requests the kernel is predicted to refuse.
+    ``link_local``: the addresses asked are those that devices give themselves, not those of the topology.
     """
 
     names: tuple[str, ...]
@@ -40,6 +41,7 @@ class Prediction(Mapping[tuple[str, str], Verdict]):
     kernel: str
     family: int
     refusals: tuple[Refusal, ...] = ()
+    link_local: bool = False
 
     def __getitem__(self, pair: tuple[str, str]) -> Verdict:
         """Return the verdict for (from, to). KeyError names the names there are."""
@@ -60,7 +62,7 @@ class Prediction(Mapping[tuple[str, str], Verdict]):
         words = {pair: verdict.verdict for pair, verdict in self.pairs.items()}
         side = max(map(len, ("from ↓ to →", *self.names)))
         columns = {to: max([len(to), *(len(words.get((a, to), "")) for a in self.names)]) for to in self.names}
-        lines = [f"predicted (IPv{self.family}, Linux {self.kernel}, cold)"]
+        lines = [self._title()]
         lines.append("  ".join([f"{'from ↓ to →':<{side}}", *(f"{to:<{w}}" for to, w in columns.items())]).rstrip())
         for origin in self.names:
             cells = (f"{words.get((origin, to), '·'):<{width}}" for to, width in columns.items())
@@ -71,8 +73,10 @@ class Prediction(Mapping[tuple[str, str], Verdict]):
     def _repr_html_(self) -> str:
         """Return the table as HTML; each cell's title is its why."""
         refused = "".join(f"<p>refused: {escape(r.request)} ({escape(r.identifier)})</p>" for r in self.refusals)
-        title = f"predicted (IPv{self.family}, Linux {self.kernel}, cold)"
-        return html.matrix(title, self.names, self._look) + refused
+        return html.matrix(self._title(), self.names, self._look) + refused
+
+    def _title(self) -> str:
+        return f"predicted (IPv{self.family}{' link-local' * self.link_local}, Linux {self.kernel}, cold)"
 
     def _look(self, origin: str, target: str) -> tuple[str, str, bool]:
         verdict = self.pairs.get((origin, target))
@@ -94,13 +98,20 @@ class Theory:
         self._mtu = min(_mtus(topology), default=LEAST_MTU[6])
         self._unknown = {rule.id for rule in RULES.values() if not rule.holds_for(kernel)}
 
-    def ask_all(self, names: tuple[str, ...], family: int) -> dict[tuple[str, str], Verdict]:
+    def link_local_device(self, name: str) -> Device | None:
+        """Return a name's own device if it is there and has a link-local address."""
+        netns = self.world.namespaces[self.topology.netns(name)]
+        device = netns.devices.get(self.topology.device(name))
+        return device if device and device.link_local else None
+
+    def ask_all(self, names: tuple[str, ...], family: int,
+                link_local: bool = False) -> dict[tuple[str, str], Verdict]:
         """Return the verdict for every ordered pair, each from a cold world, and what differs in a warm one."""
         pairs: dict[tuple[str, str], Verdict] = {}
         learned: dict[tuple[Device, int], str] = {}
         failed: list[tuple[tuple[str, str], list[Question]]] = []
         for pair in ((a, b) for a in names for b in names if a != b):
-            exchange, pairs[pair] = self.ask(*pair, family)
+            exchange, pairs[pair] = self.ask(*pair, family, link_local=link_local)
             if exchange:
                 learned |= exchange.learned()
                 if exchange.unanswered:
@@ -108,27 +119,36 @@ class Theory:
         overheard = learned | self.neighbourhood.overheard() if family == 4 else learned
         for pair, unanswered in failed:
             if any((question.device, question.target) in overheard for question in unanswered):
-                before = self.ask(*pair, family, known=learned)[1].verdict
-                meanwhile = self.ask(*pair, family, known=overheard, waits=True)[1].verdict
+                before = self.ask(*pair, family, known=learned, link_local=link_local)[1].verdict
+                meanwhile = self.ask(*pair, family, known=overheard, waits=True, link_local=link_local)[1].verdict
                 pairs[pair] = replace(pairs[pair], warm=frozenset((before, meanwhile)) - {pairs[pair].verdict})
         return pairs
 
     def ask(self, source: str, destination: str, family: int, keep: bool = False,
-            known: dict[tuple[Device, int], str] | None = None, waits: bool = False) -> tuple[Exchange | None, Verdict]:
-        """Return what an echo request from one name to another's first address causes, and the verdict."""
-        addresses = self.topology.addresses(destination, family)
-        if not addresses:
-            return None, Verdict(NOT_MODELLED, f"{destination} has no IPv{family} address to ask", "no-address")
+            known: dict[tuple[Device, int], str] | None = None, waits: bool = False,
+            link_local: bool = False) -> tuple[Exchange | None, Verdict]:
+        """Return what an echo request from one name to another's first address causes, and the verdict.
+
+        ``link_local``: to the address its device gave itself, through the sender's own device.
+        """
+        through, target = None, None
+        if link_local:
+            through, there = self.link_local_device(source), self.link_local_device(destination)
+            target = there.link_local if through and there else None
+        elif addresses := self.topology.addresses(destination, family):
+            target = Address.parse(addresses[0]).value
+        if target is None:
+            what = f"{source} or {destination} has no link-local" if link_local else f"{destination} has no IPv{family}"
+            return None, Verdict(NOT_MODELLED, f"{what} address", "no-address")
         origin: Namespace = self.world.namespaces[self.topology.netns(source)]
         exchange = Exchange(self.neighbourhood, origin, keep, known, waits)
-        exchange.run(Address.parse(addresses[0]).value, family)
+        exchange.run(target, family, through=through)
         return exchange, self.within_domain(exchange, judge(exchange, self.world), family)
 
     def within_domain(self, exchange: Exchange, verdict: Verdict, family: int) -> Verdict:
         """Return the verdict, or "not modelled" if a rule on the way is not known for this kernel, or an MTU matters.
 
-        A kernel takes IPv6 from a device with an MTU below 1280, and from macvlan children with it, not from ipvlan
-        children; the theory does not follow that, nor fragments.
+        The theory does not follow fragments.
         """
         if self._mtu < LEAST_MTU[family]:
             return Verdict(NOT_MODELLED, RULES["mtu-too-small"].says, "mtu-too-small")
@@ -155,26 +175,33 @@ def _mtus(topology: Topology) -> list[int]:
     return [*declared, *(mtu for mtu in changed if mtu >= links.LEAST_MTU)]
 
 
-def predict(topology: Topology, kernel: str = "6.1", family: int = 4) -> Prediction:
+def predict(topology: Topology, kernel: str = "6.1", family: int = 4, *, link_local: bool = False) -> Prediction:
     """Return the verdict of an echo request for every ordered pair of ``topology.names``, from a cold world.
 
     The request has 56 bytes of payload, as that of ``lab.ping``; an MTU too small for it makes it "not modelled".
-    Raises ValueError if ``kernel`` is no version. Pairs whose target has no address of the family are left out.
+    ``link_local``: to the IPv6 address the other's device gave itself (fe80::…), through the sender's own device.
+    Raises ValueError if ``kernel`` is no version. Pairs whose target has no address to ask are left out.
     """
     theory = Theory(topology, kernel)
-    names = tuple(name for name in topology.names if topology.addresses(name, family))
-    return Prediction(names, theory.ask_all(names, family), kernel, family, theory.refusals)
+    if link_local:
+        family, names = 6, tuple(name for name in topology.names if theory.link_local_device(name))
+    else:
+        names = tuple(name for name in topology.names if topology.addresses(name, family))
+    return Prediction(names, theory.ask_all(names, family, link_local), kernel, family, theory.refusals, link_local)
 
 
-def explain(topology: Topology, source: str, destination: str, kernel: str = "6.1", family: int = 4) -> Walk:
+def explain(topology: Topology, source: str, destination: str, kernel: str = "6.1", family: int = 4, *,
+            link_local: bool = False) -> Walk:
     """Return the walk of an echo request from one name to another, step by step, ARP and the way back included.
 
-    Raises KeyError if a name is not one of ``topology.names``, ValueError if ``kernel`` is no version.
+    ``link_local`` as for `predict`. Raises KeyError if a name is not one of ``topology.names``, ValueError if
+    ``kernel`` is no version.
     """
     for name in (source, destination):
         if name not in topology.names:
             raise KeyError(f"no name {name!r}: the names are {', '.join(topology.names)}")
-    exchange, verdict = Theory(topology, kernel, exact=True).ask(source, destination, family, keep=True)
+    exchange, verdict = Theory(topology, kernel, exact=True).ask(source, destination, 6 if link_local else family,
+                                                                 keep=True, link_local=link_local)
     if exchange is None:
         return Walk(source, destination, (), verdict, ())
     return tell(exchange, source, destination, verdict)

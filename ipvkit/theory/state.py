@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ipvkit.theory.frames import Packet
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
+LEAST_MTU_OF_IPV6 = 1280
 BITS = {4: 32, 6: 128}
 GOLDEN_RATIO = 0x61C8864680B583EB  # include/linux/hash.h, GOLDEN_RATIO_64
 
@@ -112,7 +113,7 @@ class Device:
     """A network device. ``lower`` is the parent of a child or of a VLAN sub-interface, ``peer`` a cable's far end.
 
     ``number`` tells ipvlan children of one parent apart (the kernel's dev_id); ``link_local`` is the IPv6 address the
-    kernel makes by itself, 0 while there is none.
+    kernel makes by itself, 0 while there is none. ``without_ipv6``: its MTU was below 1280 when the kernel looked.
     """
 
     name: str
@@ -124,6 +125,7 @@ class Device:
     addresses: list[Address] = field(default_factory=list)
     number: int = 0
     link_local: int = 0
+    without_ipv6: bool = False
     lower: Device | None = None
     peer: Device | None = None
     vlan: int = 0
@@ -132,6 +134,11 @@ class Device:
     carrier: bool = True
     port: Port | None = None
     bridge: SwitchPort | None = None
+
+    @property
+    def too_small_for_ipv6(self) -> bool:
+        """True if its MTU is below 1280 (RFC 8200, 5): at the moments it looks, the kernel then takes IPv6 from it."""
+        return self.mtu < LEAST_MTU_OF_IPV6
 
     @property
     def values(self) -> list[int]:
@@ -217,11 +224,19 @@ class Namespace:
         self.found.clear()
 
     def lookup(self, value: int, family: int, through: Device | None = None) -> FibRoute | None:
-        """Return the row for a destination, longest prefix first; ``through`` admits only rows of that device."""
+        """Return the row for a destination, longest prefix first; ``through`` admits only rows of that device.
+
+        A link-local address has a row on a device alone: there is none without ``through`` (rt6_need_strict).
+        """
         key = (value, family, through)
         if key not in self.found:
-            self.found[key] = next(self._matching(value, family, through), None)
+            rows = _link_local_row(value, through) if is_link_local(value) else self._matching(value, family, through)
+            self.found[key] = next(rows, None)
         return self.found[key]
+
+    def has(self, value: int, device: Device) -> bool:
+        """Tell whether a packet to ``value`` that ``device`` received is for this namespace."""
+        return value in (device.values if is_link_local(value) else self.local)
 
     def _matching(self, value: int, family: int, through: Device | None) -> Iterator[FibRoute]:
         for device in self.devices.values():
@@ -231,6 +246,13 @@ class Namespace:
         for route in self.routes:
             if route.family == family and route.covers(value) and (through is None or route.device in (None, through)):
                 yield route
+
+
+def _link_local_row(value: int, device: Device | None) -> Iterator[FibRoute]:
+    """Give the row of fe80::/64 on a device, which is there as long as its own link-local address."""
+    if device is not None and device.link_local:
+        kind = "local" if value in device.values else "unicast"
+        yield FibRoute(6, value, BITS[6], kind, device=device)
 
 
 @dataclass(eq=False)

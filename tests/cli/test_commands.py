@@ -73,7 +73,7 @@ def test_predict_prints_all_pairs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", "lab.yaml", "--json"]) == 0
     pairs = json.loads(capsys.readouterr().out)["pairs"]
     assert len(pairs) == 30
-    assert {"family", "from", "to", "predicted", "why", "rule"} == set(pairs[0])
+    assert {"family", "link_local", "from", "to", "predicted", "why", "rule"} == set(pairs[0])
 
 
 def test_explain_tells_the_way_of_one_ping(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,6 +111,7 @@ BAD = [
     (["draw", "lab.yaml", "-o", "no/lab.svg"], "ipvkit: -o: no/lab.svg cannot be written (No such file"),
     (["explain", "lab.yaml", "net1", "net9"], "ipvkit: lab.yaml: DST: there is no 'net9'. Name one of: net1, net2,"),
     (["predict", "lab.yaml", "--kernel", "six"], "ipvkit: --kernel: 'six' is not a kernel version"),
+    (["predict", "lab.yaml", "--link-local"], "ipvkit: --link-local: the file has no IPv6 address"),
 ]
 
 

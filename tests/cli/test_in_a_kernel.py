@@ -49,6 +49,16 @@ def test_run_measures_all_pairs_and_agrees_with_the_theory(tmp_path: Path) -> No
     assert said["kernel"]
 
 
+def test_run_asks_for_link_local_addresses(tmp_path: Path) -> None:
+    six = Topology.of(ipvlan("l3"), net1="fd00:1::11/64", net2="fd00:2::12/64")
+    (tmp_path / "lab.yaml").write_text(six.to_yaml())
+    done = ipvkit("run", "lab.yaml", "--link-local", at=tmp_path)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "measured: IPv6 link-local, one ping each" in done.stdout
+    assert "compared: 30 agreements, 0 disagreements" in done.stdout
+    assert "explain lab.yaml net1 host --link-local" in done.stdout
+
+
 def test_run_shows_what_the_kernel_refuses(tmp_path: Path) -> None:
     host = Host("host", (Interface("eth0", "10.0.1.2/24"),))
     twice = Topology((host,), (Endpoint("a", ipvlan("l2"), "10.0.1.5/24"), Endpoint("b", ipvlan("l2"), "10.0.1.5/24")))

@@ -23,6 +23,7 @@ from ipvkit.topology import (
     Drop,
     Endpoint,
     LinkDown,
+    LinkUp,
     Masquerade,
     RemoveAddress,
     RemoveRoute,
@@ -47,6 +48,8 @@ NET1, NET2, NET3 = "10.0.1.11/24", "10.0.1.12/24", "10.0.2.13/24"
 class Claim:
     """``says`` a sentence; asked ``ask`` (from, to) in ``topology``, the kernel ``shows`` this.
 
+    ``link_local``: asked is the address the other's device gave itself.
+
     Without ``ask``, ``shows`` is what the kernel refuses (identifiers of ``ipvkit.refusals``), or "accepted".
     """
 
@@ -56,15 +59,16 @@ class Claim:
     shows: str
     ask: tuple[str, str] | None = None
     family: int = 4
+    link_local: bool = False
 
     @property
     def question(self) -> str:
         """What is asked, in words."""
-        return " → ".join(self.ask) if self.ask else "build"
+        return (" → ".join(self.ask) if self.ask else "build") + " (fe80::…)" * self.link_local
 
     def predicted(self) -> str:
         """Return what the theory says."""
-        prediction = predict(self.topology, family=self.family)
+        prediction = predict(self.topology, family=self.family, link_local=self.link_local)
         if self.ask is None:
             return _refused([refusal.identifier for refusal in prediction.refusals])
         verdict = prediction[self.ask]
@@ -74,7 +78,7 @@ class Claim:
         """Return what the kernel did, in a lab in which ``topology`` was just built."""
         if self.ask is None:
             return _refused([refusal.identifier for refusal in lab.refusals])
-        answer = lab.ping(*self.ask, family=self.family)
+        answer = lab.ping(*self.ask, family=self.family, link_local=self.link_local)
         return self._with_ttl(answer.verdict, answer.ttl or 0)
 
     def _with_ttl(self, verdict: str, ttl: int) -> str:
@@ -277,6 +281,46 @@ def _changes() -> list[Claim]:
     ]
 
 
+def _link_local(id: str, says: str, topology: Topology, shows: str, *ask: str) -> Claim:
+    return Claim(id, says, topology, shows, (ask[0], ask[1]), 6, link_local=True)
+
+
+def _six() -> list[Claim]:
+    l2, l3, bridge = six(ipvlan("l2")), six(ipvlan("l3")), six(macvlan("bridge"))
+    small = SetMtu("host", 1200, "eth0")
+    return [
+        _link_local("own-l2-siblings", "l2: children share a MAC, but each gives itself an IPv6 address of its own, "
+                    "and siblings reach each other by it", l2, "reply", "net1", "net2"),
+        _link_local("own-l2-subnets", "l2: whatever their subnets, for a link has no subnets", l2, "reply",
+                    "net1", "net3"),
+        _link_local("own-l2-external", "l2: so does another machine on the switch", l2, "reply", "net1", "ext"),
+        _link_local("own-l2-host", "l2: the host does not", l2, "host unreachable", "net1", "host"),
+        _link_local("own-l2-far", "l2: nor does anybody behind a router", l2, "host unreachable", "net1", "far"),
+        _link_local("own-l3-siblings", "l3: siblings reach each other by it too", l3, "reply", "net1", "net3"),
+        _link_local("own-l3-external", "l3: nobody outside can answer: the question for a child's address is not "
+                    "handed down", l3, "timeout", "net1", "ext"),
+        _link_local("own-bridge-siblings", "bridge: children reach each other by it", bridge, "reply", "net1", "net2"),
+        _link_local("own-bridge-host", "bridge: the host does not", bridge, "host unreachable", "net1", "host"),
+        _link_local("own-passthru-host", "passthru: child and host have one MAC and so give themselves one address: "
+                    "who asks for the other's gets an answer from itself",
+                    world(macvlan("passthru"), net1="fd00:1::11/64"), "reply, TTL 64", "net1", "host"),
+        Claim("mtu-six-bridge", "bridge: with the parent's MTU below 1280 the children's shrinks too, and they lose "
+              "IPv6", bridge.after(small), "network unreachable", ("net1", "net2"), 6),
+        Claim("mtu-six-l2", "l2: the children's MTU shrinks without anybody being told, and they keep IPv6",
+              l2.after(small), "reply", ("net1", "net2"), 6),
+        Claim("mtu-six-l2-up", "l2: until they are set down and up", l2.after(
+              small, LinkDown("net2"), LinkUp("net2")), "host unreachable", ("net1", "net2"), 6),
+        Claim("mtu-six-back", "bridge: raising the MTU of parent and child again does not bring their addresses back",
+              bridge.after(small, SetMtu("host", 1500, "eth0"), SetMtu("net1", 1500), SetMtu("net2", 1500)),
+              "network unreachable", ("net1", "net2"), 6),
+        _link_local("mtu-six-back-own", "bridge: but those they give themselves", bridge.after(
+                    small, SetMtu("host", 1500, "eth0"), SetMtu("net1", 1500), SetMtu("net2", 1500)), "reply",
+                    "net1", "net2"),
+        Claim("mtu-six-address", "A device with an MTU below 1280 takes no IPv6 address",
+              bridge.after(small, AddAddress("host", "fd00:1::99/64", "eth0")), "mtu-below-ipv6"),
+    ]
+
+
 def _rules() -> list[Claim]:
     l2, l3, l3s, bridge = world(ipvlan("l2"), "gateway"), ipvlan("l3"), ipvlan("l3s"), world(macvlan("bridge"))
     back = AddRoute("ext", Route("10.0.2.0/24", via="10.0.1.2"))
@@ -369,7 +413,8 @@ def _refusals() -> list[Claim]:
 
 SECTIONS: dict[str, list[Claim]] = {
     "ipvlan": _ipvlan(), "macvlan": _macvlan(), "Changes and repairs": _changes(),
-    "Rules of a firewall": _rules(), "What the kernel refuses, and what it does not": _refusals(),
+    "IPv6 of a device": _six(), "Rules of a firewall": _rules(),
+    "What the kernel refuses, and what it does not": _refusals(),
 }
 CLAIMS = [claim for claims in SECTIONS.values() for claim in claims]
 

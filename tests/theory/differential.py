@@ -16,7 +16,7 @@ from time import monotonic
 from ipvkit.comparison import AGREEMENT, compare
 from ipvkit.errors import IpvkitError, TopologyError
 from ipvkit.lab import Lab
-from ipvkit.theory import predict, predict_broadcast, predict_delivery, predict_multicast
+from ipvkit.theory import Prediction, predict, predict_broadcast, predict_delivery, predict_multicast
 from ipvkit.topology import Route, Topology, ipvlan
 
 EACH = 4
@@ -61,6 +61,7 @@ class Differential:
 
     ``topologies``, ``pairs`` and ``refusals`` count what was compared; ``unrepeated`` are the disagreements that a
     second measurement did not show; ``alone`` counts pairs that do as predicted alone, not among all the others.
+    With IPv6 also the addresses that devices give themselves are asked: ``link_local`` counts these among ``pairs``.
     In one of :data:`EACH` topologies also a datagram from one name to another, and a broadcast or multicast from it:
     ``arrivals`` counts these.
     """
@@ -68,6 +69,7 @@ class Differential:
     machine: str = "uml"
     topologies: int = 0
     pairs: int = 0
+    link_local: int = 0
     refusals: int = 0
     alone: int = 0
     arrivals: int = 0
@@ -112,8 +114,9 @@ class Differential:
 
     def __str__(self) -> str:
         """Return the counts."""
-        return (f"{self.topologies} topologies, {self.pairs} pairs and {self.refusals} refusals compared on Linux "
-                f"{self.kernel}: {len(self.disagreements)} disagreements, {len(self.unrepeated)} that did not repeat, "
+        return (f"{self.topologies} topologies, {self.pairs} pairs ({self.link_local} of link-local addresses) and "
+                f"{self.refusals} refusals compared on Linux {self.kernel}: "
+                f"{len(self.disagreements)} disagreements, {len(self.unrepeated)} that did not repeat, "
                 f"{self.alone} pairs as predicted only when asked alone, {self.arrivals} datagrams to one or to all")
 
     # -- one topology
@@ -149,19 +152,31 @@ class Differential:
         self.refusals += len(refused)
         if expected != refused:
             return [Difference("refusals", ", ".join(expected) or "none", ", ".join(refused) or "none")]
-        rows = compare(predicted, lab.ping_matrix(family)).rows
+        differences = self._pairs(lab, predicted, family)
+        if family == 6:
+            predicted = predict(topology, kernel=lab.machine.kernel, link_local=True)
+            differences += self._pairs(lab, predicted, family, link_local=True)
+        return differences + list(self._one_way(lab, topology, family))
+
+    def _pairs(self, lab: Lab, predicted: Prediction, family: int, link_local: bool = False) -> list[Difference]:
+        """Compare all pairs at once; what disagrees is asked again alone."""
+        measured = lab.ping_matrix(family, link_local=link_local)
+        if measured.names != predicted.names:
+            return [Difference("who has an address", ", ".join(predicted.names), ", ".join(measured.names))]
+        rows = compare(predicted, measured).rows
         self.pairs += len(rows)
+        self.link_local += len(rows) * link_local
         differences = []
         for row in rows:
             if row.outcome == AGREEMENT:
                 continue
-            alone = lab.ping(row.source, row.destination, family=family)
+            alone = lab.ping(row.source, row.destination, family=family, link_local=link_local)
             if alone.verdict == row.predicted:
                 self.alone += 1
             else:
-                pair = f"{row.source} → {row.destination}"
+                pair = f"{row.source} → {row.destination}{' link-local' * link_local}"
                 differences.append(Difference(pair, row.predicted, alone.verdict, row.why))
-        return differences + list(self._one_way(lab, topology, family))
+        return differences
 
     def _one_way(self, lab: Lab, topology: Topology, family: int) -> Iterator[Difference]:
         """Compare what becomes of one datagram, and who hears what its sender says to all."""

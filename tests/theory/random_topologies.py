@@ -229,7 +229,7 @@ def _change(pick: Draw, family: int, to: str, topology: Topology) -> Change:
     if kind is SetMac:
         return SetMac(place, pick.one("MAC", ["02:00:00:00:00:99", "02:00:00:01:00:01", "02:00:00:00:00:01"]), nic)
     if kind is SetMtu:
-        return SetMtu(place, pick.one("MTU", [1400, 9000]), nic)
+        return SetMtu(place, pick.one("MTU", [1400, 9000, 1200]), nic)
     assert kind is AddEndpoint, kind
     number = len(topology.changes)
     new = replace(endpoint, name=f"late{number}", child=f"late{number}", netns=f"late{number}", routes=(),
