@@ -96,6 +96,7 @@ class Theory:
         self.world: World = builder.world
         self.neighbourhood = Neighbourhood(self.world, exact)
         self._mtu = min(_mtus(topology), default=LEAST_MTU[6])
+        self._addresses: dict[tuple[str, int], int | None] = {}
         self._unknown = {rule.id for rule in RULES.values() if not rule.holds_for(kernel)}
 
     def link_local_device(self, name: str) -> Device | None:
@@ -135,8 +136,8 @@ class Theory:
         if link_local:
             through, there = self.link_local_device(source), self.link_local_device(destination)
             target = there.link_local if through and there else None
-        elif addresses := self.topology.addresses(destination, family):
-            target = Address.parse(addresses[0]).value
+        else:
+            target = self._first_address(destination, family)
         if target is None:
             what = f"{source} or {destination} has no link-local" if link_local else f"{destination} has no IPv{family}"
             return None, Verdict(NOT_MODELLED, f"{what} address", "no-address")
@@ -144,6 +145,13 @@ class Theory:
         exchange = Exchange(self.neighbourhood, origin, keep, known, waits)
         exchange.run(target, family, through=through)
         return exchange, self.within_domain(exchange, judge(exchange, self.world), family)
+
+    def _first_address(self, name: str, family: int) -> int | None:
+        """Return the address that a question about ``name`` is asked of; looked up once, as reading one takes time."""
+        if (name, family) not in self._addresses:
+            declared = self.topology.addresses(name, family)
+            self._addresses[name, family] = Address.parse(declared[0]).value if declared else None
+        return self._addresses[name, family]
 
     def within_domain(self, exchange: Exchange, verdict: Verdict, family: int) -> Verdict:
         """Return the verdict, or "not modelled" if a rule on the way is not known for this kernel, or an MTU matters.
