@@ -49,9 +49,13 @@ class Orders:
     modules: int = -1  # the archive with its modules, for uml
 
 
-def main(orders: dict[str, Any]) -> None:
-    """Carry out the orders; returns when the machine is gone."""
+def main(orders: dict[str, Any]) -> NoReturn:
+    """Carry out the orders, and end when the machine is gone.
+
+    At once: a client waits in ``close()``, and Python would take longer to tidy up than the machine to end.
+    """
     supervise(Orders(**orders))
+    os._exit(0)
 
 
 def supervise(orders: Orders) -> None:
