@@ -82,8 +82,8 @@ def identify(step: Step, errno: int, extack: str, parent: str) -> str:
     if isinstance(step, AddChild) and errno == EINVAL:
         cannot = parent in ("lo", "ipvlan")
         return "parent-cannot" if cannot else "passthru-alone" if step.kind == "macvlan" else "not-explained"
-    if isinstance(step, SetRoute) and errno == EINVAL and "local address" in extack:
-        return "gateway-unreachable"  # IPv6's word for a gateway that is one's own address
+    if isinstance(step, SetRoute) and errno == EINVAL and ("local address" in extack or "not specified" in extack):
+        return "gateway-unreachable"  # IPv6's words for one's own address, and for a link-local one without a device
     if isinstance(step, SetAddress) and errno == EINVAL and ":" in step.address:
         return "mtu-below-ipv6"
     if isinstance(step, AddDrop | AddMasquerade) and errno in (ENOENT, ENOPROTOOPT):

@@ -6,7 +6,7 @@ One function for each request. A refused one changes nothing and raises `No`.
 from __future__ import annotations
 
 from ipvkit.theory.refuse import No
-from ipvkit.theory.state import BITS, Address, Device, FibRoute, Namespace
+from ipvkit.theory.state import BITS, Address, Device, FibRoute, Namespace, is_link_local
 
 
 def add_address(device: Device, text: str) -> None:
@@ -125,13 +125,17 @@ def _device_towards(netns: Namespace, gateway: int, family: int) -> Device:
     own = _own(netns, gateway) if family == 4 else None
     if own is not None:
         return own  # IPv4 takes one's own address for a gateway, though nobody will answer there
-    for row in _on_link(netns, gateway, family):
+    for row in _on_link(netns, gateway, family) if not is_link_local(gateway) else ():  # every link has such addresses
         if row.device is not None:
             return row.device
     raise No("gateway-unreachable", "gateway-on-link")
 
 
 def _refuse_far_gateway(netns: Namespace, gateway: int, family: int, device: Device) -> None:
+    if is_link_local(gateway):  # on every link, and only there: ip6_validate_gw asks no more than the device
+        if gateway in device.values:
+            raise No("gateway-unreachable", "gateway-on-link")
+        return
     own = _own(netns, gateway)
     if own is not None and (family == 6 or own is device):
         if family == 6:

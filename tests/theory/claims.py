@@ -304,6 +304,11 @@ def _six() -> list[Claim]:
         _link_local("own-passthru-host", "passthru: child and host have one MAC and so give themselves one address: "
                     "who asks for the other's gets an answer from itself",
                     world(macvlan("passthru"), net1="fd00:1::11/64"), "reply, TTL 64", "net1", "host"),
+        Claim("own-gateway", "The router may be named by its own address, with the device it is on", l2.after(
+              RemoveRoute("net1", Route("default6", dev="ipv1")),
+              AddRoute("net1", Route("default6", via="fe80::ff:fe00:3", dev="ipv1"))), "reply", ("net1", "far"), 6),
+        Claim("own-gateway-no-device", "Without the device it is refused: every link has such addresses", l2.after(
+              AddRoute("net1", Route("fd00:9::/64", via="fe80::ff:fe00:3"))), "gateway-unreachable"),
         Claim("mtu-six-bridge", "bridge: with the parent's MTU below 1280 the children's shrinks too, and they lose "
               "IPv6", bridge.after(small), "network unreachable", ("net1", "net2"), 6),
         Claim("mtu-six-l2", "l2: the children's MTU shrinks without anybody being told, and they keep IPv6",

@@ -52,7 +52,8 @@ Value = TypeVar("Value")
 DRIVERS = [ipvlan(mode, flag) for mode in ("l2", "l3", "l3s") for flag in ("bridge", "private", "vepa")]
 DRIVERS += [macvlan(mode) for mode in ("bridge", "private", "vepa", "passthru", "source")]
 FAMILIES = {4: "10.0.{}.{}/24", 6: "fd00:{}::{}/64"}
-WAYS_OUT = ["device", "gateway", "wrong gateway", "gateway out of reach", "none", "blackhole", "host route"]
+WAYS_OUT = ["device", "gateway", "link-local gateway", "wrong gateway", "gateway out of reach", "none", "blackhole",
+            "host route"]
 TRUNKS = ("host", "other")
 HOSTS = {"host": 2, "other": 4, "ext": 3, "router": 1}
 
@@ -179,22 +180,30 @@ def _endpoint(pick: Draw, family: int, to: str, world: Topology, made: list[Endp
     name = f"net{number}"
     netns = (pick.one("child stays in the host", [False] * 9 + [True]) and world.host("host").name) or name
     child = f"{'ipv' if driver.kind == 'ipvlan' else 'macv'}{number}"
-    routes = _ways_out(family, to, subnet, child)[pick.one("way out", [*WAYS_OUT, "device", "gateway"] * 2 + WAYS_OUT)]
+    way = pick.one("way out", [*WAYS_OUT, "device", "gateway"] * 2 + WAYS_OUT)
+    routes = _ways_out(world, family, to, subnet, child)[way]
     return Endpoint(name, driver, (address(family, subnet, last),), routes if netns == name else (), host, parent,
                     child, netns, up=pick.one("child up", [True] * 9 + [False]))
 
 
-def _ways_out(family: int, to: str, subnet: int, child: str) -> dict[str, tuple[Route, ...]]:
+def _ways_out(world: Topology, family: int, to: str, subnet: int, child: str) -> dict[str, tuple[Route, ...]]:
     ext = address(family, 1, 3).split("/")[0]
+    by_address = Route(to, via=gateway(family, subnet))
     return {
         "device": (Route(to, dev=child),),
-        "gateway": (Route(to, via=gateway(family, subnet)),),
+        "gateway": (by_address,),
+        "link-local gateway": (Route(to, via=_link_local_router(world), dev=child) if family == 6 else by_address,),
         "wrong gateway": (Route(to, via=address(family, subnet, 3).split("/")[0]),),
         "gateway out of reach": (Route(to, via=gateway(family, 9)),),
         "none": (),
         "blackhole": (Route(to, dev=child), Route(_network(family, 9), kind="blackhole")),
         "host route": (Route(f"{ext}/{32 if family == 4 else 128}", dev=child),),
     }
+
+
+def _link_local_router(world: Topology) -> str:
+    """Return the address that the router's eth0, whose MAC is 02:00:00:00:00:…, gives itself."""
+    return f"fe80::ff:fe00:{world.host('router').interfaces[0].mac.rpartition(':')[2]}"
 
 
 def _network(family: int, subnet: int) -> str:
