@@ -72,6 +72,8 @@ def _spread(theory: Theory, source: str, mac: str, destination: int, family: int
     topology = theory.topology
     netns = theory.world.namespaces[topology.netns(source)]
     device = netns.devices[topology.device(source)]
+    if not device.up or (family == 6 and not device.link_local):  # ip_route_output_key_hash_rcu, addrconf_add_mroute
+        return Receivers(source, (), {}, "network unreachable")
     packet = Packet("datagram", _source_for_all(netns, device, destination, family), destination, family)
     firewall = Firewall()
     if dropped := firewall.stops(netns, packet, "output", "postrouting"):
@@ -87,6 +89,7 @@ def _spread(theory: Theory, source: str, mac: str, destination: int, family: int
     rules = {places[found.netns.name, found.name]: tuple(_rules(trail)) for found, trail in trails.items()
              if (found.netns.name, found.name) in places}
     errors = [RULES[loss.rule].sender_sees for loss in journey.losses if loss.device is device]
+    errors = [error for error in errors if error != "no buffers"]  # udp_send_skb tells only who asked with IP_RECVERR
     received = tuple(name for name in topology.names if name in rules and name != source)
     return Receivers(source, received, rules, next(filter(None, errors), ""))
 

@@ -15,6 +15,7 @@ from time import monotonic
 
 from ipvkit.comparison import AGREEMENT, compare
 from ipvkit.errors import IpvkitError, TopologyError
+from ipvkit.instruments.asking import WORDS
 from ipvkit.lab import Lab
 from ipvkit.theory import Prediction, predict, predict_broadcast, predict_delivery, predict_multicast
 from ipvkit.topology import Route, Topology, ipvlan
@@ -196,8 +197,9 @@ class Differential:
             return
         spread = lab.broadcast(source) if family == 4 else lab.multicast(source, group="ff02::1")
         self.arrivals += 1
-        if spread.received != heard.received:
-            said = [", ".join(names) or "nobody" for names in (heard.received, spread.received)]
+        said = [f"{', '.join(names) or 'nobody'}{f', {error}' * bool(error)}" for names, error in (
+            (heard.received, heard.verdict), (spread.received, WORDS[spread.errno] * bool(spread.errno)))]
+        if said[0] != said[1]:
             yield Difference(f"from {source} to all", *said)
 
     # -- smaller
