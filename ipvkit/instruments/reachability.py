@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from ipvkit.errors import BadQuestion
-from ipvkit.findings import Answer, ReachabilityTable, read_state
+from ipvkit.findings import Answer, ReachabilityTable, State, read_state
 from ipvkit.instruments import asking
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def ping(
     """
     netns, known = asking.netns(lab.topology, src), _link_local_addresses(lab) if link_local else {}
     address = _through(lab, src, known, dst) if link_local else asking.address(lab.topology, dst, family, src)
+    if "%" in dst:
+        _refuse_unknown_device(lab, netns, dst.partition("%")[2])
     asked = {"questions": [(netns, address)], "size": _whole("size", size, 8, 65_000),
              "ttl": _whole("ttl", ttl, 1, 255), "fragment": fragment}
     return _reach(lab, [(src, dst, address)], ip_address(address).version, caches, quiet, asked, known)[0]
@@ -66,9 +68,20 @@ def _link_local_matrix(lab: Lab, caches: str, quiet: float) -> ReachabilityTable
 
 def _link_local_addresses(lab: Lab) -> dict[str, str]:
     """Return the link-local address of each name's own device, as the kernel has it."""
+    return asking.link_local_addresses(lab.topology, _look(lab))
+
+
+def _look(lab: Lab) -> State:
+    """Return what is there, without making it the look that ``lab.diff`` compares with."""
     deadline = _DEADLINE + _SECONDS_PER_NAME * len(lab.topology.names)
-    state = read_state(lab.machine.wire.request("state", deadline=deadline)["state"])
-    return asking.link_local_addresses(lab.topology, state)
+    return read_state(lab.machine.wire.request("state", deadline=deadline)["state"])
+
+
+def _refuse_unknown_device(lab: Lab, netns: str, device: str) -> None:
+    """Raise ``BadQuestion`` for a device that is not there: the kernel would take any other for it."""
+    there = [link.device for link in _look(lab).links if link.netns == netns]
+    if device not in there:
+        raise BadQuestion("dst", f"{netns} has no device {device!r}", f"It has: {', '.join(there)}.")
 
 
 def _through(lab: Lab, src: str, known: dict[str, str], dst: str) -> str:

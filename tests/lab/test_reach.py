@@ -141,7 +141,8 @@ BAD = [({"src": "net9", "dst": "net1"}, "src"), ({"src": "net1", "dst": "nobody"
        ({"src": "net1", "dst": "10.0.1.300"}, "dst"), ({"src": "net1", "dst": "net2", "family": 5}, "family"),
        ({"src": "net1", "dst": "net2", "caches": "warm"}, "caches"),
        ({"src": "net1", "dst": "net2", "size": 3}, "size"),
-       ({"src": "net1", "dst": "10.0.1.12", "link_local": True}, "dst")]
+       ({"src": "net1", "dst": "10.0.1.12", "link_local": True}, "dst"),
+       ({"src": "net1", "dst": "fe80::1%eth7"}, "dst")]
 
 
 @pytest.mark.parametrize("driver", DRIVERS, ids=str)

@@ -198,7 +198,7 @@ class Differential:
         spread = lab.broadcast(source) if family == 4 else lab.multicast(source, group="ff02::1")
         self.arrivals += 1
         said = [f"{', '.join(names) or 'nobody'}{f', {error}' * bool(error)}" for names, error in (
-            (heard.received, heard.verdict), (spread.received, WORDS[spread.errno] * bool(spread.errno)))]
+            (heard.received, heard.verdict), (spread.received, spread.errno and WORDS.get(spread.errno, spread.errno)))]
         if said[0] != said[1]:
             yield Difference(f"from {source} to all", *said)
 
