@@ -206,20 +206,30 @@ class Nursery:
         return [found] if found else []
 
     def pick(self, role: str, client: int) -> int | None:
-        """Give the process that has the role below ``client``."""
+        """Give the process that has the role below ``client``.
+
+        The machine's agent and the UML kernel have processes of the same name below them, whose numbers are the lower
+        ones where the computer has begun to count anew: theirs is the process whose parent has another name.
+        """
         below = descendants(client)
-        for pid in sorted(below):
-            words = command(pid)
-            matches = {
-                "supervisor": "supervisor" in words and below[pid] == client,
-                "guard": "supervisor" in words and below[pid] != client and os.getsid(pid) == pid,
-                "agent": words[-3:-1] == ["/run/ipvkit/agent.zip", "native"],
-                "first": "supervisor" in words and below[pid] != client,
-                "kernel": bool(words) and words[0] == "linux.uml",
-            }
-            if matches[role]:
-                return pid
-        return None
+        matches = {pid for pid in below if self.has(role, pid, below[pid], client)}
+        return next((pid for pid in sorted(matches) if below[pid] not in matches), None)
+
+    def has(self, role: str, pid: int, parent: int, client: int) -> bool:
+        """Tell whether a process below ``client`` looks like one of the role."""
+        words = command(pid)
+        match role:
+            case "supervisor":
+                return "supervisor" in words and parent == client
+            case "guard":
+                return "supervisor" in words and parent != client and os.getsid(pid) == pid
+            case "agent":
+                return words[-3:-1] == ["/run/ipvkit/agent.zip", "native"]
+            case "first":
+                return "supervisor" in words and parent != client
+            case "kernel":
+                return bool(words) and words[0] == "linux.uml"
+        raise ValueError(role)
 
     def left(self, except_for: set[int], within: float = GONE_WITHIN) -> list[str]:
         """Wait until nothing but ``except_for`` is left, ``within`` seconds at most; give what is left then."""
