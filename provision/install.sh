@@ -38,6 +38,8 @@ chown -R $user:$user "$clone"
 keep /etc/profile.d/ipvkit.sh <<PROFILE
 # This kernel has all a lab needs, so a lab is made of namespaces here. User-Mode Linux is for dockerd alone.
 export IPVKIT_CACHE=$cache IPVKIT_MACHINE=native
+# Where every instruction is translated, all deadlines are ten times as long.
+[ "\$(systemd-detect-virt)" != qemu ] || export IPVKIT_PATIENCE=10
 PATH=\$PATH:$cache/venv/bin
 PROFILE
 as_user() { runuser -u $user -- env HOME=/home/$user IPVKIT_CACHE=$cache IPVKIT_MACHINE=native "$@"; }

@@ -31,6 +31,8 @@ if [ ! -s $token ]; then
     ( umask 077; printf 'JUPYTER_TOKEN=%s\n' "$(python3 -c 'import secrets; print(secrets.token_hex(24))')" >$token )
     chown $user:$user $token
 fi
+patience=1
+[ "$(systemd-detect-virt)" != qemu ] || patience=10  # every instruction is translated: all deadlines ten times as long
 printf '%s\n' "$port" | keep /etc/ipvkit/port
 cmp -s "$here/ipvkit-address" /usr/local/bin/ipvkit-address || install "$here/ipvkit-address" /usr/local/bin/
 keep $unit <<UNIT
@@ -40,7 +42,7 @@ After=network.target systemd-modules-load.service
 
 [Service]
 User=$user
-Environment=HOME=/home/$user IPVKIT_CACHE=$cache IPVKIT_MACHINE=native
+Environment=HOME=/home/$user IPVKIT_CACHE=$cache IPVKIT_MACHINE=native IPVKIT_PATIENCE=$patience
 EnvironmentFile=$token
 # All addresses of this virtual machine: the user's own computer forwards to it from 127.0.0.1 only.
 ExecStart=$clone/lab --no-browser -- --ServerApp.ip=0.0.0.0 --ServerApp.port=8888 --ServerApp.port_retries=0

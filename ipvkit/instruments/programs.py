@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipvkit.errors import BadQuestion, DeadlineExceeded, LabError
 from ipvkit.instruments import asking
+from ipvkit.machine.wire import patience
 
 if TYPE_CHECKING:
     from ipvkit.lab import Lab
@@ -58,7 +59,11 @@ class Program:
             self._ask("stop", _STOP)
 
     def wait_until(self, ready: Ready, deadline: float) -> None:
-        """Wait until it is ready; otherwise end it, and raise ``LabError`` or ``DeadlineExceeded`` with its log."""
+        """Wait until it is ready; otherwise end it, and raise ``LabError`` or ``DeadlineExceeded`` with its log.
+
+        ``deadline`` in seconds, times :func:`ipvkit.machine.wire.patience`.
+        """
+        deadline *= patience()
         until = time.monotonic() + deadline
         condition = {} if ready is None or callable(ready) else _condition(ready)
         netns = asking.netns(self._lab.topology, self.place, "place")

@@ -4,6 +4,7 @@ Law: one thread does all reading and writing, so an interrupt can never cut a me
 queue of their own. A request ends with its answer, with an error, or with its deadline on the monotonic clock; in the
 last case, and on Ctrl-C, it is cancelled in the agent, and what still comes for it is dropped by its number. If the
 agent does not even confirm the cancelling, the machine is closed. The format is in :mod:`ipvkit.agent.serve`.
+Every deadline is meant for an ordinary computer, and is :func:`patience` times as long.
 """
 
 from __future__ import annotations
@@ -38,10 +39,26 @@ PIECE = 1900
 GRACE = 1.5
 """Seconds the agent has to confirm that it ended a request, before the machine is closed."""
 
+_HINT = "on an emulated or very slow computer, IPVKIT_PATIENCE=10 in the environment waits ten times as long"
 CONSOLE_TAIL = 8192  # bytes kept of what the machine printed
 _READ_SIZE = 1 << 18
 
 Message = dict[str, Any]
+
+
+def patience() -> float:
+    """Return how many times as long every deadline is: ``IPVKIT_PATIENCE``, for a computer that emulates; otherwise 1.
+
+    Raises ``BadQuestion`` when it is set to something else than a number from 1 to 1000.
+    """
+    text = os.environ.get("IPVKIT_PATIENCE", "1")
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 1 <= factor <= 1000:
+        raise BadQuestion("IPVKIT_PATIENCE", f"{text!r} is not a number from 1 to 1000", "Unset it, or set it to 10.")
+    return factor
 
 
 class Wire:
@@ -69,22 +86,22 @@ class Wire:
         self._thread.start()
 
     def wait_ready(self, deadline: float) -> None:
-        """Wait ``deadline`` seconds for the agent to announce itself; DeadlineExceeded, MachineGone."""
-        self._next(self._ready, time.monotonic() + deadline, "start")
+        """Wait ``deadline`` seconds, times patience, for the agent; DeadlineExceeded, MachineGone."""
+        self._next(self._ready, time.monotonic() + deadline * patience(), "start")
 
     def request(
         self, op: str, *, deadline: float, on_event: Callable[[Message], None] | None = None, **params: Any
     ) -> Message:
         """Ask, and give the answer; ``on_event`` is called in this thread with every event before it.
 
-        ``deadline`` in seconds. Raises ``DeadlineExceeded``, ``MachineGone`` with the tail of the console, and what
-        the agent says: ``Refused``, ``BadQuestion``, ``NotAsDeclared``, ``LabError``. After KeyboardInterrupt (raised
-        on as ``Interrupted``), or an exception in ``on_event``, the request has been cancelled and the machine is as
-        usable as before.
+        ``deadline`` in seconds, times patience. Raises ``DeadlineExceeded``, ``MachineGone`` with the tail of the
+        console, and what the agent says: ``Refused``, ``BadQuestion``, ``NotAsDeclared``, ``LabError``. After
+        KeyboardInterrupt (raised on as ``Interrupted``), or an exception in ``on_event``, the request has been
+        cancelled and the machine is as usable as before.
         """
+        until = time.monotonic() + deadline * patience()
         number = next(self._numbers)
         answers = self._waiting[number] = self._askers[threading.get_ident()] = queue.SimpleQueue()
-        until = time.monotonic() + deadline
         try:
             self._send({"id": number, "op": op, **params})
             while True:
@@ -134,14 +151,14 @@ class Wire:
         try:
             message = answers.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
-            raise DeadlineExceeded(f"{op}: no answer in time\nconsole:\n{self.console()}") from None
+            raise DeadlineExceeded(f"{op}: no answer in time ({_HINT})\nconsole:\n{self.console()}") from None
         if "gone" in message:
             raise MachineGone(f"{op}: the machine ended", self.console())
         return message
 
     def _end(self, number: int, answers: queue.SimpleQueue[Message]) -> None:
         """Cancel request ``number`` in the agent; close the machine if that is not confirmed within ``GRACE``."""
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + GRACE * patience()
         try:
             self._send({"id": next(self._numbers), "op": "cancel", "target": number})
             while self._next(answers, until, "cancel").keys() & {"event", "interrupted"}:

@@ -16,6 +16,7 @@ from ipaddress import ip_interface, ip_network
 from ipvkit.errors import BadQuestion, DeadlineExceeded
 from ipvkit.instruments.programs import Program
 from ipvkit.lab import Lab
+from ipvkit.machine.wire import patience
 from ipvkit.systems.needed import need
 from ipvkit.topology import Topology, ipvlan
 
@@ -114,7 +115,7 @@ class Session:
         self._lab.run("host", ["birdc", "-s", _path("host", "ctl"), *words], show=_silently)
 
     def _wait_for(self, networks: set[str]) -> None:
-        until = time.monotonic() + DEADLINE
+        until = time.monotonic() + DEADLINE * patience()
         while set(self.learned()) != networks:
             if time.monotonic() > until:
                 raise DeadlineExceeded(f"the router's kernel has {', '.join(self.learned()) or 'nothing'} by BGP, not "

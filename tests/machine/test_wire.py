@@ -40,9 +40,25 @@ def test_an_unknown_operation_is_refused_and_the_machine_goes_on(machine: Machin
 
 
 def test_a_late_answer_is_dropped(machine: Machine) -> None:
-    with pytest.raises(DeadlineExceeded):
+    with pytest.raises(DeadlineExceeded, match=r"run: no answer in time .*IPVKIT_PATIENCE=10"):
         machine.wire.request("run", deadline=0.05, command="sleep 0.5; echo late")
     assert machine.wire.request("hello", deadline=10, echo="next")["echo"] == "next"
+
+
+def test_patience_makes_every_deadline_longer(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IPVKIT_PATIENCE", "50")
+    assert machine.wire.request("run", deadline=0.1, command="sleep 0.5; echo late")["status"] == 0
+
+
+@pytest.mark.parametrize("value", ["", "ten", "0.5", "nan", "1e9"])
+def test_patience_that_is_no_number_is_a_bad_question(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    with monkeypatch.context() as within:
+        within.setenv("IPVKIT_PATIENCE", value)
+        with pytest.raises(BadQuestion, match=r"IPVKIT_PATIENCE: .* is not a number from 1 to 1000"):
+            machine.wire.request("hello", deadline=10)
+    assert machine.wire.request("hello", deadline=10, echo=1)["echo"] == 1
 
 
 def test_an_exception_in_the_callback_cancels_and_comes_out(machine: Machine) -> None:
