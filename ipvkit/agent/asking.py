@@ -86,8 +86,11 @@ class Asker:
     def note_in_passing(self, numbers: list[int]) -> None:
         """Bring ``in_passing`` up to date for ``numbers``, just asked.
 
-        A requester's entry is REACHABLE after an answer, and STALE after a request that came by (arp_process).
+        A requester's entry is REACHABLE after an answer, and STALE after a request that came by (arp_process). Where
+        caches are kept as they were, what came by is part of them.
         """
+        if not self._cold:
+            return
         sources = {self.questions[number].netns for number in numbers}
         learned = {netns: caches.learned_in_passing(netns, self.family) for netns in sources}
         self.in_passing.difference_update(numbers)

@@ -33,12 +33,14 @@ class Buffers:
             memoryview(block).cast("B") for block in self._blocks.values())
         at = {kind: ctypes.addressof(block) for kind, block in self._blocks.items()}
         self._address = at["headers"]
-        self._control_length = _CONTROL_SIZE if control else 0
+        control_length = _CONTROL_SIZE if control else 0
         for slot in range(SLOTS):
             struct.pack_into("=QQ", iovecs, slot * 16, at["data"] + slot * size, size)
             _HEADER.pack_into(self._headers, slot * _HEADER.size, at["names"] + slot * _NAME_SIZE, _NAME_SIZE,
                               at["iovecs"] + slot * 16, 1, at["control"] + slot * _CONTROL_SIZE,
-                              self._control_length, 0, 0)
+                              control_length, 0, 0)
+        self._fresh = bytes(self._headers)
+        self._used = 0  # slots that the last call wrote to
 
     def address(self, slot: int, name: bytes) -> None:
         """Say where the datagram in ``slot`` goes; ``name`` is a socket address."""
@@ -52,11 +54,12 @@ class Buffers:
 
     def receive(self) -> Iterator[tuple[memoryview, bytes, bytes]]:
         """Take what has arrived, at most :data:`SLOTS`: data, sender's socket address, control messages. OSError."""
-        for slot in range(SLOTS):
-            struct.pack_into("=I", self._headers, slot * _HEADER.size + _NAME_LENGTH_AT, _NAME_SIZE)
-            struct.pack_into("=Q", self._headers, slot * _HEADER.size + _CONTROL_LENGTH_AT, self._control_length)
+        written = self._used * _HEADER.size
+        self._headers[:written] = self._fresh[:written]
+        self._used = 0
         flags = ctypes.c_int(socket.MSG_DONTWAIT)
         count = _checked(_libc.recvmmsg(self._descriptor, ctypes.c_void_p(self._address), SLOTS, flags, None))
+        self._used = count
         for slot in range(count):
             header = slot * _HEADER.size
             (moved,) = struct.unpack_from("=I", self._headers, header + _MOVED_AT)

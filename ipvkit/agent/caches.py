@@ -11,7 +11,7 @@ import struct
 
 from ipvkit.agent import places
 from ipvkit.agent.namespaces import DESCRIPTORS
-from ipvkit.agent.netlink import all_attributes, encode
+from ipvkit.agent.netlink import encode
 from ipvkit.agent.requests import NEWLINK, link
 from ipvkit.agent.templates import fill, number
 
@@ -30,6 +30,8 @@ _INCOMPLETE = 1  # NUD_INCOMPLETE
 _UNCONFIRMED = 4 | 8 | 16  # NUD_STALE, NUD_DELAY, NUD_PROBE
 _PERMANENT = 0x80  # NUD_PERMANENT: somebody wrote it
 _NDMSG = struct.Struct("=BxxxiHBB")
+_ENTRY = struct.Struct("=BxxxiHBBHH")  # struct ndmsg and the head of the first attribute: NDA_DST (neigh_fill_info)
+_HEADER = struct.Struct("=IHHII")
 _TABLES: dict[int, str] = {socket.AF_INET: "arp_cache", socket.AF_INET6: "ndisc_cache"}
 LEAST_ROOM = 200
 """Entries that are added even to a table that others have filled: then it is the silent who are asked again."""
@@ -130,22 +132,22 @@ def learned_in_passing(netns: str, family: int) -> set[str]:
     """Give the addresses ``netns`` has a neighbour entry for that was not confirmed: STALE, DELAY or PROBE."""
     found = set()
     for message in places.netlink(netns).dump(_neighbours(family)):
-        if _NDMSG.unpack_from(message, 16)[2] & _UNCONFIRMED:
-            found.add(socket.inet_ntop(family, dict(all_attributes(message[28:]))[_NDA_DST]))
+        _, _, state, _, _, length, kind = _ENTRY.unpack_from(message, 16)
+        if state & _UNCONFIRMED and kind == _NDA_DST:
+            found.add(socket.inet_ntop(family, message[32 : 28 + length]))
     return found
 
 
 def _neighbours(family: int) -> bytes:
-    return struct.pack("=IHHII", 28, _GETNEIGH, 1, 0, 0) + _NDMSG.pack(family, 0, 0, 0, 0)
+    return _HEADER.pack(28, _GETNEIGH, 1, 0, 0) + _NDMSG.pack(family, 0, 0, 0, 0)
 
 
 def _deletion(message: bytes) -> bytes:
-    family, index, state, flags, _ = _NDMSG.unpack_from(message, 16)
-    address = dict(all_attributes(message[28:])).get(_NDA_DST)
-    if state & _PERMANENT or address is None:
+    family, index, state, flags, _, length, kind = _ENTRY.unpack_from(message, 16)
+    if state & _PERMANENT or kind != _NDA_DST:
         return b""
-    body = _NDMSG.pack(family, index, 0, flags, 0) + struct.pack("=HH", 4 + len(address), _NDA_DST) + address
-    return struct.pack("=IHHII", 16 + len(body), _DELNEIGH, 1, 0, 0) + body
+    head = _HEADER.pack(28 + length, _DELNEIGH, 1, 0, 0)
+    return head + _NDMSG.pack(family, index, 0, flags, 0) + message[28 : 28 + length]
 
 
 def _fdb_flush(netns: str) -> bytes:

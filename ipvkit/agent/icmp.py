@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple
 
 from ipvkit.agent.bulk import SLOTS, Buffers
@@ -69,7 +70,6 @@ class Echo:
         self._set_options(ttl, fragment)
         self._outgoing: Buffers | None = None
         self._incoming: Buffers | None = None
-        self._names: dict[str, bytes] = {}
         self._indexes = {name: index for index, name in socket.if_nameindex()} if self._six else {}
 
     def _set_options(self, ttl: int, fragment: bool) -> None:
@@ -139,14 +139,8 @@ class Echo:
 
     def _name(self, address: str) -> bytes:
         """Give the socket address of ``address``, which may end in the device it is asked through: fe80::1%eth0."""
-        name = self._names.get(address)
-        if name is None:
-            family = socket.AF_INET6 if self._six else socket.AF_INET
-            bare, _, device = address.partition("%")
-            raw, scope = socket.inet_pton(family, bare), struct.pack("=I", self._indexes.get(device, 0))
-            name = self._names[address] = struct.pack("=HHI", family, 0, 0) + raw + scope if self._six else (
-                struct.pack("=HH", family, 0) + raw + bytes(8))
-        return name
+        bare, _, device = address.partition("%")
+        return _socket_address(self._six, bare, self._indexes.get(device, 0))
 
     def hear(self) -> Iterator[Heard]:
         """Give all that has arrived, replies and errors."""
@@ -201,6 +195,15 @@ class Echo:
             words = (_ERRORS6 if self._six else _ERRORS4).get((icmp_type, icmp_code), name)
             return Heard(number, words, errno=name, sender=_offender(value))
         return None
+
+
+@lru_cache(maxsize=4096)
+def _socket_address(six: bool, address: str, scope: int) -> bytes:
+    """Give struct sockaddr_in or sockaddr_in6; the same few addresses are asked from every namespace."""
+    if six:
+        return struct.pack("=HHI", socket.AF_INET6, 0, 0) + socket.inet_pton(socket.AF_INET6, address) + struct.pack(
+            "=I", scope)
+    return struct.pack("=HH", socket.AF_INET, 0) + socket.inet_pton(socket.AF_INET, address) + bytes(8)
 
 
 def _offender(value: bytes) -> str:
