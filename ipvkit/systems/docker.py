@@ -24,20 +24,26 @@ READY_DEADLINE, COMMAND_DEADLINE = 300.0, 300.0
 """Seconds dockerd may take to be ready, and one command may take: 7 and 5 on a quiet computer, more if emulated."""
 
 _HOME, _SOCKET, _READY = "/run/docker-lab", "unix:///run/docker-lab/socket", "API listen on"
+_CONTAINERD = f"{_HOME}/containerd.socket"
 _ENVIRONMENT = (f"PATH={_HOME}/bin", f"HOME={_HOME}", f"DOCKER_HOST={_SOCKET}")
 #: Programs are linked into one directory. iptables is not among them: what Docker does with it is name service for
 #: containers, for which this kernel lacks what it asks for, and each attempt takes a second.
 _PREPARE = f"""set -e
 mkdir -p {_HOME}/bin /run/netns
 for program in "$@"; do ln -sf "$program" {_HOME}/bin; done
+echo 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]' >{_HOME}/containerd.toml
 """
+#: containerd is started here, because dockerd would wait 15 seconds for it and then give up, however slow the computer.
 _DAEMON = f"""mount -t cgroup2 none /sys/fs/cgroup 2>/dev/null || mountpoint -q /sys/fs/cgroup
 mount -t tmpfs none /etc/docker 2>/dev/null
+env {' '.join(_ENVIRONMENT)} "$1" containerd --address={_CONTAINERD} --config={_HOME}/containerd.toml \
+    --root={_HOME}/containerd --state={_HOME}/state &
+while [ ! -S {_CONTAINERD} ]; do kill -0 $! || exit 1; sleep 0.05; done
 exec env {' '.join(_ENVIRONMENT)} "$@"
 """
 _OPTIONS = ("--storage-driver=vfs", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--bridge=none",
             f"--data-root={_HOME}/data", f"--exec-root={_HOME}/exec", f"--pidfile={_HOME}/pid", f"--host={_SOCKET}",
-            "--exec-opt=native.cgroupdriver=cgroupfs")
+            f"--containerd={_CONTAINERD}", "--exec-opt=native.cgroupdriver=cgroupfs")
 #: An image of nothing but busybox and the libraries it is linked with.
 _IMAGE = f"""set -e
 mkdir -p {_HOME}/image/bin && cd {_HOME}/image
