@@ -91,14 +91,14 @@ class Asker:
         """
         if not self._cold:
             return
-        sources = {self.questions[number].netns for number in numbers}
-        learned = {netns: caches.learned_in_passing(netns, self.family) for netns in sources}
         self.in_passing.difference_update(numbers)
-        for number in numbers:
-            question = self.questions[number]
-            if learned[question.netns]:
-                next_hop = routes.way(question.netns, question.address).gateway or question.address.partition("%")[0]
-                if next_hop in learned[question.netns]:
+        for netns, asked in self._by_source(numbers).items():
+            learned = caches.learned_in_passing(netns, self.family)
+            if not learned:
+                continue
+            addresses = [self.questions[number].address for number in asked]
+            for number, address, way in zip(asked, addresses, routes.ways(netns, addresses), strict=True):
+                if (way.gateway or address.partition("%")[0]) in learned:
                     self.in_passing.add(number)
 
     def _make_room(self) -> int:
@@ -125,13 +125,15 @@ class Asker:
                 last_sign = time.monotonic()
 
     def _send(self, numbers: list[int]) -> None:
-        by_source: dict[str, list[tuple[int, str]]] = {}
-        for number in numbers:
-            question = self.questions[number]
-            by_source.setdefault(question.netns, []).append((number, question.address))
-        for netns, asked in by_source.items():
-            for refused in self._echoes[netns].ask_all(asked):
+        for netns, asked in self._by_source(numbers).items():
+            for refused in self._echoes[netns].ask_all([(number, self.questions[number].address) for number in asked]):
                 self._take(refused)
+
+    def _by_source(self, numbers: list[int]) -> dict[str, list[int]]:
+        by_source: dict[str, list[int]] = {}
+        for number in numbers:
+            by_source.setdefault(self.questions[number].netns, []).append(number)
+        return by_source
 
     def _hear(self, patience: float) -> int:
         """Take what arrives within ``patience`` seconds; give how many questions it answered."""

@@ -44,16 +44,19 @@ class Throttle:
     WITHIN = 6.0  # seconds; five later it may speak again
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, str], float] = {}
+        self._told: dict[str, dict[str, float]] = {}  # namespace, router: when
 
     def note(self, netns: str, sender: str) -> None:
         """Take note that ``sender`` told ``netns`` of a missing route."""
-        self._told[netns, sender] = time.monotonic()
+        self._told.setdefault(netns, {})[sender] = time.monotonic()
 
     def ask_instead(self, number: int, question: Question, homes: dict[str, str]) -> Heard | None:
         """Give what the router would have said, if it may be that it was not allowed to."""
+        spoken = self._told.get(question.netns)
+        if not spoken:
+            return None
         router = routes.way(question.netns, question.address).gateway
-        spoke = self._told.get((question.netns, router))
+        spoke = spoken.get(router)
         if router not in homes or spoke is None or spoke + self.WITHIN < time.monotonic():
             return None
         if routes.way(homes[router], question.address).errno != errno.ENETUNREACH:
