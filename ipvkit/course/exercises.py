@@ -35,7 +35,7 @@ class Exercise:
         if self.conditions:
             wrong = next((hint for holds, hint in self.conditions if not holds(answer)), None)
             return wrong is None, wrong or self.praise
-        word = str(answer).strip().lower().replace("network is unreachable", "network unreachable").replace("->", "→")
+        word = str(getattr(answer, "verdict", answer)).strip().lower().replace("network is unreachable", "network unreachable").replace("->", "→")
         return word == self.right, self.praise if word == self.right else self.hints.get(word, self.otherwise)
 
 
@@ -118,10 +118,10 @@ EXERCISES = {
     "04-b": Exercise(
         praise="Right, and surprising. The look-up is bound to the parent as its output device, and without a route "
                "Linux then takes the destination for a neighbour on that wire: it asks by ARP, and the router does "
-               "not answer for far.",
+               "not answer for far. Without a default route the host cannot even tell net1.",
         right="timeout",
         hints={"network unreachable": "So it should be, but the look-up is bound to a device. Measure it.",
-               "host unreachable": "Who would say so to net1? It has sent its packet; the host's ARP fails later.",
+               "host unreachable": "In step 3 the host told net1. By which of its routes did that message go?",
                "reply": "The router is not asked: nothing in the host says that far is behind it."}),
     "05-a": Exercise(
         praise="Right. The host's own table takes the packet in; the way back, from host to child, is the closed one.",
@@ -129,7 +129,7 @@ EXERCISES = {
         hints={"host→net1": "What the host sends through eth0 goes to the wire. Who would bring it back in?"},
         otherwise='Write "net1→host" or "host→net1".'),
     "05-b": Exercise(
-        praise="Right. Every frame goes out and the switch brings it back in; the host gets what is for no child.",
+        praise="Right. What comes in from the wire and is for no child, the host gets.",
         conditions=(
             _A_TOPOLOGY,
             (lambda answer: {"net1", "host"} <= set(answer.names), "Keep the names net1 and host."),
@@ -181,7 +181,7 @@ EXERCISES = {
                "host unreachable": "That comes of ARP without an answer. For whose address does the host ask here?",
                "timeout": "Follow it: lab.trace('host', 'net1')."}),
     "09-b": Exercise(
-        praise="Right: 10.0.8.0 to 10.0.15.255. The router's own 10.0.9.0/24 lies in it and is longer, so it wins.",
+        praise="Right: 10.0.8.0 to 10.0.15.255. The router's own 10.0.9.0/24 lies in it and has the longer prefix, so it wins.",
         right="10.0.8.0/21",
         hints={"10.0.0.0/8": "It covers both, and very much more.", "10.0.0.0/16": "It covers both, and much more.",
                "10.0.0.0/20": "It covers both. One bit more can be said.",

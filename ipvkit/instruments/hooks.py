@@ -36,6 +36,8 @@ class HooksPassed(Table):
 def hooks(lab: Lab, src: str, dst: str, *, caches: str = "cold", using: str | None = None) -> HooksPassed:
     """Send one UDP datagram over IPv4 and count on every netfilter hook of every host and endpoint.
 
+    Not over IPv6: Debian's User-Mode Linux has nothing that counts on all five hooks there, no ``ip6table_mangle`` and
+    no nftables.
     ``using`` forces one of :data:`WAYS`; without it the first the kernel has is taken. An ICMP error that comes back is
     counted too. Raises ``BadQuestion``, and ``LabError`` naming what the kernel does not have.
     """

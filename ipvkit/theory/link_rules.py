@@ -93,7 +93,7 @@ WIRE = table(
          "What the host sends through the parent goes to the wire: children get only what the parent receives",
          "net/core/dev.c __netif_receive_skb_core (rx_handler), __dev_queue_xmit has none", "2.6.36"),
     Rule("child-sends-past-host",
-         "What a child sends goes to siblings and to the wire, never up into the parent's own host",
+         "What a child asks of all goes to siblings and to the wire, never up into the parent's own host",
          f"{_CORE} ipvlan_process_multicast; {_MACVLAN} macvlan_queue_xmit", "2.6.34"),
     Rule("veth", "The cable carries the frame to its other end", "drivers/net/veth.c veth_xmit"),
     Rule("device-down", "The device is down: nothing passes", "net/core/dev.c __dev_queue_xmit; dev_forward_skb"),
