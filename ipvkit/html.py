@@ -11,7 +11,7 @@ from html import escape
 from typing import Any
 
 #: What stands before a verdict; whatever else a kernel says is a refusal of some sort.
-SIGNS = {"reply": "✓", "arrived": "✓", "timeout": "…", "not modelled": "?", "": "", ".": ""}
+SIGNS = {"reply": "✓", "arrived": "✓", "timeout": "…", "not modelled": "?", "not asked": "", "": "", ".": ""}
 _REFUSED = "✗"
 _BACKGROUND = {"✓": "rgba(46,160,67,.22)", "…": "rgba(130,130,130,.18)", "✗": "rgba(210,110,20,.22)",
                "?": "rgba(110,80,200,.18)"}
@@ -60,7 +60,7 @@ def _cell(text: str, code: bool) -> str:
 
 
 def _verdict(word: str, hover: str, loud: bool) -> str:
-    mark = sign(word.partition(" ≠ ")[0])
+    mark = sign(word.partition(" ≠ ")[0].partition(" ? ")[0])  # what was predicted, before what was measured
     background = _BACKGROUND.get(mark, "none")
     style = f"{_CELL};background:{background}" + (f";{_LOUD}" if loud else "")
     return f"<td style='{style}' title='{escape(hover, quote=True)}'>{mark} {escape(word)}</td>"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_interface
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from ipvkit.steps import (
     AddBridge,
@@ -92,7 +92,8 @@ def plan_change(topology: Topology, change: Change) -> tuple[Step, ...]:
     """Return the steps that make one ``change`` to a built ``topology`` (which knows the change's places)."""
     if isinstance(change, AddEndpoint):
         endpoint = topology.endpoint(change.endpoint.name)
-        new = () if endpoint.netns in _netns_names(topology, topology.endpoints) else _netns(topology, endpoint.netns)
+        earlier = tuple(takewhile(lambda other: other.name != endpoint.name, topology.all_endpoints))
+        new = () if endpoint.netns in _netns_names(topology, earlier) else _netns(topology, endpoint.netns)
         routes = (_route(endpoint.netns, route) for route in endpoint.routes)
         return (*new, _child(topology, endpoint), *_settle(topology, endpoint), *routes)
     netns = topology.netns(change.place)

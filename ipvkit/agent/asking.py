@@ -21,6 +21,7 @@ from ipvkit.agent.namespaces import DESCRIPTORS
 PAUSE = 0.001
 """Seconds without a sign of life after which the next window is asked."""
 
+CHECK_INTERVAL = 0.1  # s
 _EACH = 2  # neighbour entries of a question: here for the address, there for the way back
 _RESOLVING_PAUSE = 0.01
 
@@ -37,13 +38,13 @@ class Asker:
 
     ``in_passing`` are the questions whose address was resolved without an answer to their own ARP or neighbour request:
     somebody else's request came by at that moment. ``told`` is called with the namespace and the sender of every ICMP
-    error of the kind a router limits.
+    error of the kind a router limits. ``check`` is called every now and then, and may raise.
     """
 
-    def __init__(self, questions: list[Question], family: int, quiet: float, cold: bool,
-                 told: Callable[[str, str], None], **options: Any) -> None:
+    def __init__(self, questions: list[Question], family: int, told: Callable[[str, str], None],
+                 check: Callable[[], None], *, quiet: float, cold: bool, **options: Any) -> None:
         self.questions, self.family, self._quiet, self._cold = questions, family, quiet, cold
-        self._told = told
+        self._told, self._check, self._checked = told, check, time.monotonic()
         self.answers: dict[int, Heard] = {}
         self.in_passing: set[int] = set()
         run, token = int.from_bytes(os.urandom(2), "big"), os.urandom(8)
@@ -138,6 +139,9 @@ class Asker:
     def _hear(self, patience: float) -> int:
         """Take what arrives within ``patience`` seconds; give how many questions it answered."""
         open_before, before = len(self._waiting), time.monotonic()
+        if before > self._checked + CHECK_INTERVAL:
+            self._check()
+            self._checked = before
         ready = self._poll.poll(patience)
         self._late |= time.monotonic() - before > patience + self._quiet / 2
         for descriptor, _ in ready:

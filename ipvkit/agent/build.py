@@ -4,8 +4,8 @@ Law: up to the first child the plan's order is kept: whether a parent has its ca
 then on it is kept within a namespace, and nothing is asked before what it uses was made elsewhere; beyond that,
 requests wait, so that each namespace gets few and large sends. A change of something already there is a barrier: all
 before it is done first, and the children made so far are looked at. So is an address that was given to somebody else
-before: who comes second is refused. A refusal that only follows from an earlier one (its device was never made) is left
-out.
+before: who comes second is refused. A refusal that only follows from an earlier one (its device or namespace was never
+made) is left out.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from ipvkit.agent.requests import FLAGS, MODES, REQUESTS, Step, look
 from ipvkit.agent.serve import Request
 from ipvkit.errors import BadQuestion
 
+_NETNSES = ("netns", "peer_netns", "child_netns", "to")  # the fields of a step that name a namespace
 _USES = ("device", "parent", "bridge", "dev")  # the fields of a step that name a device of its namespace
 _MAKES = {  # step: the fields with the namespace and the name of each device it makes
     "AddBridge": (("netns", "device"),),
@@ -48,6 +49,7 @@ class Builder:
         self._pending: dict[str, list[tuple[int, bytes]]] = {}
         self._incoming: dict[str, set[str]] = {}  # namespace: those whose pending requests make something in it
         self._absent: set[tuple[str, str]] = set()
+        self._missing: set[str] = set()  # namespaces that could not be made
         self._children: list[tuple[int, Step]] = []  # made, and not yet looked at
         self._children_of = ""  # the namespace of the last child's parent
         self._addresses: set[str] = set()
@@ -61,7 +63,9 @@ class Builder:
         """Do every step; OSError only where a namespace cannot be made or written to."""
         try:
             for number, step in enumerate(self._steps):
-                if step["do"] == "AddNetns":
+                if not self._missing.isdisjoint(step.get(field) for field in _NETNSES):
+                    self._absent.update(self._made(step))
+                elif step["do"] == "AddNetns":
                     self._make_netns(number, step)
                 elif step["do"] in _BY_ITSELF:
                     self._do_inside(number, step)
@@ -95,6 +99,8 @@ class Builder:
                 places.write_setting(*setting.split("=", 1))
         except OSError as error:
             self._refused[number] = (error.errno or errno.EIO, "")
+            if step["netns"] not in DESCRIPTORS:
+                self._missing.add(step["netns"])
             return
         self._devices.fresh(step["netns"])
         self._queue(number, step)

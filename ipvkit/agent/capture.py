@@ -43,7 +43,7 @@ a work queue, later than the answer they caused."""
 
 QUIET = 0.5
 """Seconds without a frame after which a request without an answer counts as lost; the lab repeats an ARP request after
-:data:`ipvkit.agent.caches.RETRANSMIT_MILLISECONDS`."""
+:data:`ipvkit.agent.caches.SHORTEST_MILLISECONDS`."""
 
 LONGEST = 10.0  # s, should the wire never be quiet
 

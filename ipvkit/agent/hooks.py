@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 from ipvkit.agent import deliver, iptables, places
@@ -69,16 +70,15 @@ def _choose(netns: str, ways: list[str]) -> str:
 def _hooks(request: Request) -> dict[str, Any]:
     wanted = request.params
     way = _choose(wanted["netnses"][0], wanted["ways"])
-    counters: dict[str, Counters] = {}
-    with iptables.no_module_requests():
+    with iptables.no_module_requests(), ExitStack() as afterwards:
+        counters: dict[str, Counters] = {}
         for netns in wanted["netnses"]:
             with places.inside(netns):
                 counters[netns] = WAYS[way]()
+            afterwards.callback(counters[netns].remove)
         before = {netns: counter.read() for netns, counter in counters.items()}
         delivered = deliver.send_all([wanted["flow"]])[0]
         after = {netns: counter.read() for netns, counter in counters.items()}
-        for counter in counters.values():
-            counter.remove()
     counted = {netns: [now - then for now, then in zip(after[netns], before[netns], strict=True)] for netns in counters}
     return {"way": way, "counted": counted, "delivered": delivered}
 

@@ -156,7 +156,8 @@ class Command(Job):
 class Forked(Job):
     """``function(request)`` in a fork of the agent: it sees the agent's state, and changes only its own copy.
 
-    Its events and its result travel as JSON lines; an exception becomes the request's error.
+    Its events and its result travel as JSON lines; an exception becomes the request's error. Cancelled, it gets a
+    KeyboardInterrupt, and :data:`PATIENCE` to tidy up.
     """
 
     def __init__(self, request: Request, function: Callable[[Request], dict[str, Any]]) -> None:
@@ -172,6 +173,7 @@ class Forked(Job):
 
         def child() -> NoReturn:
             os.dup2(stderr, 2)
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # so that what is to be undone is undone
             ours = Request({"id": request.id, "op": request.op, **request.params}, write)
             try:
                 write({"ok": function(ours)})

@@ -150,7 +150,7 @@ def measure(request: Request) -> dict[str, Any]:
     homes, family = options.pop("homes"), family_of(options.pop("family"))
     answers: list[Any] = []
     for start in range(0, len(questions), _MOST_QUESTIONS):
-        asker = Asker(questions[start : start + _MOST_QUESTIONS], family, told=throttle.note, **options)
+        asker = Asker(questions[start : start + _MOST_QUESTIONS], family, throttle.note, request.check, **options)
         try:
             carry_out(asker, homes)
             answers += [_answer(asker, number, homes) for number in range(len(asker.questions))]

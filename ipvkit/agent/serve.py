@@ -2,7 +2,8 @@
 
 Law: nothing in an agent is concurrent but child processes. An operation either answers at once (it returns a dict) or
 returns a :class:`Job`, a child whose output the loop turns into events and whose end into the answer; so `cancel` and
-further requests are heard while jobs run. The stream is lines. From the client: pieces of a request, at most 2 000
+further requests are heard while jobs run. One that answers itself and takes its time looks for its own end in between
+(:meth:`Request.check`). The stream is lines. From the client: pieces of a request, at most 2 000
 bytes, ``+`` for a piece with more to come and ``=`` for the last, each acknowledged with a line ``+`` (a serial line
 holds 4 096 bytes, and hangs beyond). To the client: JSON objects, ``{"id", "event"}`` any number of times, then one
 ``{"id", "ok"}`` or ``{"id", "error"}``.
@@ -13,10 +14,12 @@ from __future__ import annotations
 import functools
 import json
 import os
+import select
 import selectors
 import signal
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -28,13 +31,20 @@ READ_SIZE = 65536
 
 
 class Request:
-    """One question: ``op``, its ``params``, and :meth:`emit` for events before the answer."""
+    """One question: ``op``, its ``params``, and :meth:`emit` for events before the answer.
 
-    def __init__(self, message: dict[str, Any], send: Callable[[dict[str, Any]], None]) -> None:
+    ``check()`` raises ``Cancelled`` if the client has cancelled the question in the meantime.
+    """
+
+    def __init__(
+        self, message: dict[str, Any], send: Callable[[dict[str, Any]], None],
+        check: Callable[[Request], None] = lambda _: None,
+    ) -> None:
         self.id: int = message.pop("id")
         self.op: str = message.pop("op")
         self.params: dict[str, Any] = message
         self._send = send
+        self.check = functools.partial(check, self)
 
     def emit(self, event: dict[str, Any]) -> None:
         """Send ``event`` (JSON values only) to the client now."""
@@ -71,6 +81,7 @@ class Server:
         self._selector = selectors.DefaultSelector()
         self._buffer = b""
         self._pieces: list[bytes] = []
+        self._requests: deque[Request] = deque()
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one line; waits while the client does not read."""
@@ -100,6 +111,19 @@ class Server:
         return PATIENCE if any(job.cancelled_at is not None for job in self._jobs.values()) else None
 
     def _receive(self) -> None:
+        self._read()
+        while self._requests:
+            self._dispatch(self._requests.popleft())
+
+    def _check(self, request: Request) -> None:
+        """Raise ``Cancelled`` if what has come in since says so; other requests wait for their turn."""
+        while select.select([self._read_from], [], [], 0)[0]:
+            self._read()
+        for other in self._requests:
+            if other.op == "cancel" and other.params["target"] == request.id:
+                raise Cancelled
+
+    def _read(self) -> None:
         data = os.read(self._read_from, READ_SIZE)
         if not data:
             raise EOFError
@@ -110,7 +134,7 @@ class Server:
             if line[:1] == b"=":
                 message = json.loads(b"".join(self._pieces))
                 self._pieces = []
-                self._dispatch(Request(message, self.send))
+                self._requests.append(Request(message, self.send, self._check))
 
     def _dispatch(self, request: Request) -> None:
         try:

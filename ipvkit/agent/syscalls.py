@@ -15,9 +15,9 @@ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x4000000, 0x8000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
-MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE, MS_SHARED = 4096, 8192, 16384, 1 << 18, 1 << 20
+MS_BIND, MS_REC, MS_PRIVATE, MS_SHARED = 4096, 16384, 1 << 18, 1 << 20
 
-MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID = 1, 2
+MOUNT_ATTR_RDONLY = 1
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 _PR_SET_SECCOMP = 22
@@ -50,11 +50,6 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, data: str = 
     """Mount, or change a mount, mount(2); the errno is the kernel's."""
     arguments = (source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
     _check(_libc.mount(*arguments), f"mount {kind or hex(flags)} on {target}")
-
-
-def unmount(target: str, flags: int = 0) -> None:
-    """Take a mount away, umount2(2); EBUSY while something uses it."""
-    _check(_libc.umount2(target.encode(), flags), f"umount {target}")
 
 
 class _MountAttr(ctypes.Structure):

@@ -66,6 +66,9 @@ class _Parser(ArgumentParser):
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says and return the exit status."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # closed by who called: >&-
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115  kept until the end, like the one it replaces
     terminal = Terminal()
     try:
         options, unknown = _parser().parse_known_args(arguments or ["--help"])
@@ -73,12 +76,20 @@ def main(arguments: Sequence[str]) -> int:
             options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else BAD_INPUT
+    except BrokenPipeError:
+        _write_to_nobody()
+        return FAILED
     log = _start_log(arguments)
     if options.verbose:
         terminal.complain(f"log: {log or 'none, the cache directory cannot be written'}")
     status = _carry_out(options, terminal, log)
     LOG.info("exit status %s", status)
     return status
+
+
+def _write_to_nobody() -> None:
+    """Python's flush at the end must not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _carry_out(options: Namespace, terminal: Terminal, log: Path | None) -> int:
@@ -91,7 +102,7 @@ def _carry_out(options: Namespace, terminal: Terminal, log: Path | None) -> int:
         terminal.complain("interrupted; nothing is left")
         return INTERRUPTED
     except NobodyReads:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python's flush at the end must not complain
+        _write_to_nobody()
         return FAILED
     except (TopologyError, BadQuestion) as error:
         return _complain(terminal, str(error), BAD_INPUT)
@@ -122,7 +133,8 @@ def _start_log(arguments: Sequence[str]) -> Path | None:
         old.close()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handler: logging.Handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8")
+        handler: logging.Handler = RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, encoding="utf-8",
+                                                       errors="backslashreplace")
     except OSError:
         LOG.addHandler(logging.NullHandler())
         return None

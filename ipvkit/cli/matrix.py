@@ -23,7 +23,9 @@ Pair = tuple[str, str]
 def matrix(
     terminal: Terminal, names: Collection[str], verdicts: Mapping[Pair, str], marked: Collection[Pair] = ()
 ) -> str:
-    """Return the table, a row for each sender; ``marked`` pairs get a ``≠``."""
+    """Return the table, a row for each sender; ``marked`` pairs get a ``≠``. Without names a sentence that says so."""
+    if not names:
+        return "nobody has such an address"
     forms = [_Form(terminal, tuple(names), verdicts, marked, form).text() for form in range(3)]
     return next((form for form in forms if max(map(length, form.splitlines())) <= terminal.width), forms[-1])
 

@@ -19,7 +19,7 @@ _STYLES = {"strong": "1", "dim": "2", "good": "32", "bad": "31"}
 _ASCII = str.maketrans({
     **dict.fromkeys("┌┐└┘├┤┬┴┼", "+"), "─": "-", "│": "|", "→": ">", "≠": "!", "✓": "y", "…": ".", "·": ".",
 })
-_WIDEST = 100
+_NARROWEST, _WIDEST = 20, 100
 
 #: What the student types before a command: ``./lab run`` is ``python -m ipvkit run`` in the lab's own environment.
 TYPED = os.environ.get("IPVKIT_TYPED") or "python -m ipvkit"
@@ -35,7 +35,7 @@ class Terminal:
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.out, self.err = out or sys.stdout, err or sys.stderr
         self.colour = _is_terminal(self.out)
-        self.width = min(shutil.get_terminal_size((80, 24)).columns, _WIDEST)
+        self.width = max(_NARROWEST, min(shutil.get_terminal_size((80, 24)).columns, _WIDEST))
 
     def styled(self, style: str, text: str) -> str:
         """Return ``text`` in a style (strong, dim, good, bad), or as it is where there is no colour."""

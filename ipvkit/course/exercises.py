@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ipvkit.errors import BadQuestion
-from ipvkit.theory import predict
+from ipvkit.theory import Verdict, predict
 from ipvkit.topology import Topology, ipvlan
 
 #: What the first wrong condition overlooks, in the order they are looked at; nothing wrong: right.
@@ -35,7 +35,8 @@ class Exercise:
         if self.conditions:
             wrong = next((hint for holds, hint in self.conditions if not holds(answer)), None)
             return wrong is None, wrong or self.praise
-        word = str(getattr(answer, "verdict", answer)).strip().lower().replace("network is unreachable", "network unreachable").replace("->", "→")
+        word = str(getattr(answer, "verdict", answer)).strip().lower()
+        word = word.replace("network is unreachable", "network unreachable").replace("->", "→")
         return word == self.right, self.praise if word == self.right else self.hints.get(word, self.otherwise)
 
 
@@ -48,6 +49,16 @@ _ALL_IN_ONE = {mode: Topology.of(ipvlan(mode), net1="10.0.1.11/24", net2="10.0.1
 
 def _ends(pair: str) -> list[str]:
     return [name.strip() for name in pair.replace("->", "→").split("→")]
+
+
+def _verdict(topology: Topology, source: str, destination: str) -> Verdict | None:
+    """Return what theory says, None where one of the two has no IPv4 address."""
+    return predict(topology).pairs.get((source, destination))
+
+
+def _replies(topology: Topology, source: str, destination: str, ttl: int = 0) -> bool:
+    said = _verdict(topology, source, destination)
+    return said is not None and said.verdict == "reply" and ttl in (0, said.ttl)
 
 
 def _word(mode: str, pair: str) -> str:
@@ -71,7 +82,7 @@ EXERCISES = {
             (lambda answer: _drivers(answer) == {"ipvlan l2"}, "Keep ipvlan in l2 mode for both children."),
             (lambda answer: {"net1", "net2"} <= set(answer.names), "Keep the names net1 and net2."),
             (lambda answer: not any(e.routes for e in answer.endpoints), 'No default route: say routes="none".'),
-            (lambda answer: predict(answer)["net1", "net2"].verdict == "reply",
+            (lambda answer: _replies(answer, "net1", "net2"),
              "net1 does not reach net2 yet. Which addresses does net1 take for neighbours?"))),
     "01-c": Exercise(
         praise="Right. In l3 mode ipvlan hands the packet over by its address: no router sees it, so nothing is taken "
@@ -88,9 +99,9 @@ EXERCISES = {
             _A_TOPOLOGY,
             (lambda answer: _drivers(answer) == {"macvlan bridge"}, "Take macvlan in bridge mode for both children."),
             (lambda answer: {"net1", "net2"} <= set(answer.names), "Keep the names net1 and net2."),
-            (lambda answer: predict(answer)["net1", "net2"].verdict == "reply",
+            (lambda answer: _replies(answer, "net1", "net2"),
              "net1 does not reach net2. Has the router an address in both subnets?"),
-            (lambda answer: predict(answer)["net1", "net2"].ttl == 63,
+            (lambda answer: _replies(answer, "net1", "net2", ttl=63),
              "They reach each other, but no router is on the way. When does a machine ask its gateway?"))),
     "03-c": Exercise(
         praise="Right. The question is a broadcast and goes out; the answer and the ping stay inside the parent.",
@@ -106,7 +117,8 @@ EXERCISES = {
                "changes the answer.",
         conditions=(
             (lambda answer: isinstance(answer, str) and set(_ends(answer)) <= set(_ALL_IN_ONE["l2"].names)
-             and len(set(_ends(answer))) == 2, "Write a pair: net1→net2 (or net1->net2), with names of the lab."),
+             and len(_ends(answer)) == len(set(_ends(answer))) == 2,
+             "Write a pair: net1→net2 (or net1->net2), with names of the lab."),
             (lambda answer: _word("l2", answer) != _word("l3", answer),
              "That pair says the same in l2 and in l3. Who needs ARP to reach whom?"))),
     "04-a": Exercise(
@@ -135,7 +147,7 @@ EXERCISES = {
             (lambda answer: {"net1", "host"} <= set(answer.names), "Keep the names net1 and host."),
             (lambda answer: all(driver.startswith("ipvlan") for driver in _drivers(answer)), "With ipvlan, please."),
             (lambda answer: not any(e.netns == "host" for e in answer.all_endpoints), "Without a helper in the host."),
-            (lambda answer: predict(answer)["net1", "host"].verdict == "reply",
+            (lambda answer: _replies(answer, "net1", "host"),
              "net1 does not reach the host yet. How could a frame of net1 come in from the wire?"))),
     "06-a": Exercise(
         praise="Right. The last one who said a mode said it for all.",
@@ -181,7 +193,8 @@ EXERCISES = {
                "host unreachable": "That comes of ARP without an answer. For whose address does the host ask here?",
                "timeout": "Follow it: lab.trace('host', 'net1')."}),
     "09-b": Exercise(
-        praise="Right: 10.0.8.0 to 10.0.15.255. The router's own 10.0.9.0/24 lies in it and has the longer prefix, so it wins.",
+        praise="Right: 10.0.8.0 to 10.0.15.255. The router's own 10.0.9.0/24 lies in it and has the longer prefix, so "
+               "it wins.",
         right="10.0.8.0/21",
         hints={"10.0.0.0/8": "It covers both, and very much more.", "10.0.0.0/16": "It covers both, and much more.",
                "10.0.0.0/20": "It covers both. One bit more can be said.",

@@ -78,7 +78,10 @@ class Declared:
     def __post_init__(self) -> None:
         for host in self.topology.hosts:
             self._read_host(host)
+        self._taken = frozenset(self.devices)  # a child of such a name is refused
         for child in self.topology.all_endpoints:
+            if (child.netns, child.child) in self._taken:
+                continue
             self.devices[child.netns, child.child] = Device(
                 child.child, child.netns, child.addresses, child.mac, child.driver, up=child.up)
             self.routes[child.netns] = self.routes.get(child.netns, ()) + child.routes
@@ -100,7 +103,8 @@ class Declared:
         vlans = [(host.name, vlan.name) for host in self.topology.hosts if host.name == netns
                  for vlan in host.vlans if vlan.parent == device]
         return vlans + [(child.netns, child.child) for child in self.topology.all_endpoints
-                        if (self.topology.netns(child.host), child.parent) == (netns, device)]
+                        if (self.topology.netns(child.host), child.parent) == (netns, device)
+                        and (child.netns, child.child) not in self._taken]
 
     def family(self, netns: str, device: str) -> list[Device]:
         """Return all ipvlan and macvlan devices above one, however high."""

@@ -17,17 +17,6 @@ BRIDGE = "br0"  # a switch's own stack hears every broadcast: no place of its ow
 WORDS = {"question": "who has?", "answer": "here it is", "no answer": "who has?", "not heard": "not heard by"}
 
 
-class WalkStep(Protocol):
-    """One step of theory's walk."""
-
-    phase: str
-    netns: str
-    device: str
-    what: str
-    rule: str
-    source: str
-
-
 class Walk(Protocol):
     """Theory's walk: `explain` returns one."""
 

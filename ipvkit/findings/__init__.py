@@ -1,7 +1,7 @@
 """What was found in a kernel, as records with an aligned text, an HTML table and, where pandas is there, a data frame.
 
 Law: a finding is measured, never predicted, and says of which state of the caches. Words instead of milliseconds: the
-text of a finding is the same whenever the kernel does the same. Imports nothing of ours.
+text of a finding is the same whenever the kernel does the same. Imports of ours only how tables look.
 """
 
 from ipvkit.findings.answers import Answer, CommandResult, Difference, ReachabilityTable

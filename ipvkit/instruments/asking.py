@@ -16,7 +16,7 @@ Place = tuple[str, str]  # namespace, device
 
 ATTEMPTS = 3
 """How often something is sent before a no counts, while a yes counts at once: a work queue of a busy computer can be
-later than ARP's patience, which is short in a lab (:data:`ipvkit.agent.caches.RETRANSMIT_MILLISECONDS`)."""
+later than ARP's patience, which is short in a lab (:data:`ipvkit.agent.caches.SHORTEST_MILLISECONDS`)."""
 
 #: What an errno of a send, or of an ICMP error that came for it, is called.
 WORDS = {

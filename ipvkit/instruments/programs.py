@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ipvkit.errors import BadQuestion, DeadlineExceeded, LabError
+from ipvkit.errors import BadQuestion, DeadlineExceeded, IpvkitError, LabError
 from ipvkit.instruments import asking
 from ipvkit.machine.wire import patience
 
@@ -32,10 +33,10 @@ class Program:
 
     def __init__(self, lab: Lab, place: str, command: Sequence[str], number: int) -> None:
         self.place, self.command = place, tuple(command)
-        self._lab, self._number = lab, number
+        self._lab, self._machine, self._number = lab, lab.machine, number
 
     def _ask(self, op: str, patience: float = _ASK, **params: Any) -> dict[str, Any]:
-        return self._lab.machine.wire.request(op, deadline=patience, number=self._number, **params)
+        return self._machine.wire.request(op, deadline=patience, number=self._number, **params)
 
     @property
     def log(self) -> str:
@@ -45,7 +46,7 @@ class Program:
     @property
     def running(self) -> bool:
         """True while it, or a process it started, is there."""
-        return self._lab.alive and bool(self._ask("look")["running"])
+        return self._machine.alive() and bool(self._ask("look")["running"])
 
     @property
     def status(self) -> int | None:
@@ -55,7 +56,7 @@ class Program:
 
     def stop(self) -> None:
         """End it and every process it started: SIGTERM, and a second later SIGKILL. Doing it again does no harm."""
-        if self._lab.alive:
+        if self._machine.alive():
             self._ask("stop", _STOP)
 
     def wait_until(self, ready: Ready, deadline: float) -> None:
@@ -117,8 +118,9 @@ def start(lab: Lab, place: str, command: Sequence[str], *, ready: Ready = None, 
     program = Program(lab, place, command, said["number"])
     try:
         program.wait_until(ready, deadline)
-    except KeyboardInterrupt:
-        program.stop()
+    except BaseException:
+        with suppress(IpvkitError):
+            program.stop()
         raise
     return program
 

@@ -32,8 +32,7 @@ def ping(
     """
     netns, known = asking.netns(lab.topology, src), _link_local_addresses(lab) if link_local else {}
     address = _through(lab, src, known, dst) if link_local else asking.address(lab.topology, dst, family, src)
-    if "%" in dst:
-        _refuse_unknown_device(lab, netns, dst.partition("%")[2])
+    refuse_unknown_device(lab, netns, dst)
     asked = {"questions": [(netns, address)], "size": _whole("size", size, 8, 65_000),
              "ttl": _whole("ttl", ttl, 1, 255), "fragment": fragment}
     return _reach(lab, [(src, dst, address)], ip_address(address).version, caches, quiet, asked, known)[0]
@@ -77,8 +76,11 @@ def _look(lab: Lab) -> State:
     return read_state(lab.machine.wire.request("state", deadline=deadline)["state"])
 
 
-def _refuse_unknown_device(lab: Lab, netns: str, device: str) -> None:
-    """Raise ``BadQuestion`` for a device that is not there: the kernel would take any other for it."""
+def refuse_unknown_device(lab: Lab, netns: str, dst: str) -> None:
+    """Raise ``BadQuestion`` for ``fe80::1%DEVICE`` if ``netns`` has no such device: the kernel would take another."""
+    _, asked, device = dst.partition("%")
+    if not asked:
+        return
     there = [link.device for link in _look(lab).links if link.netns == netns]
     if device not in there:
         raise BadQuestion("dst", f"{netns} has no device {device!r}", f"It has: {', '.join(there)}.")

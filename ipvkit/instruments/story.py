@@ -61,8 +61,11 @@ class Map:
             self._note(*((host.name, nic.name) for nic in host.interfaces))
             for vlan in host.vlans:
                 self._stack((host.name, vlan.name), (host.name, vlan.parent))
+        taken = frozenset(self._next)  # a child of such a name is refused
         for endpoint in topology.all_endpoints:
-            self._stack((endpoint.netns, endpoint.child), (topology.netns(endpoint.host), endpoint.parent))
+            child = (endpoint.netns, endpoint.child)
+            if child not in taken:
+                self._stack(child, (topology.netns(endpoint.host), endpoint.parent))
         for near, far in topology.wires.items():
             self._note(near, far)
             self._next[near].append(far)

@@ -11,6 +11,7 @@ from ipvkit.findings import Answer, Table
 from ipvkit.instruments import asking
 from ipvkit.instruments.frames import BROADCAST, Frame, Message
 from ipvkit.instruments.pcapng import pcapng
+from ipvkit.instruments.reachability import refuse_unknown_device
 from ipvkit.instruments.story import Step, late, tell
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def trace(lab: Lab, src: str, dst: str, *, family: int | None = None, caches: st
 def _trace(lab: Lab, src: str, dst: str, family: int | None, caches: str) -> Trace:
     topology = lab.topology
     netns, address = asking.netns(topology, src), asking.address(topology, dst, family, src)
+    refuse_unknown_device(lab, netns, dst)
     switches = [switch.name for switch in topology.switches]
     said = lab.machine.wire.request("trace", deadline=_DEADLINE, netns=netns, address=address,
                                     netnses=[*asking.stacks(topology), *switches], cold=asking.is_cold(caches))

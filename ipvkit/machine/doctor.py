@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ipvkit.errors import MachineError
+from ipvkit.errors import LabError, MachineError
 from ipvkit.machine import cache, uml_package
 from ipvkit.machine.native import open_native
 from ipvkit.machine.process import Machine
@@ -80,14 +80,15 @@ def _native_problem() -> str:
     setting = Path("/proc/sys/kernel/unprivileged_userns_clone")
     if setting.exists() and setting.read_text().strip() == "0":
         return "sudo sysctl kernel.unprivileged_userns_clone=1 lets users have namespaces; else machine uml"
-    if Path("/proc/sys/user/max_user_namespaces").read_text().strip() == "0":
+    setting = Path("/proc/sys/user/max_user_namespaces")
+    if setting.exists() and setting.read_text().strip() == "0":
         return "sudo sysctl user.max_user_namespaces=10000 lets users have namespaces; else machine uml"
     return "namespaces are refused here (a container or chroot?); machine uml needs none"
 
 
 @dataclass(frozen=True)
 class Report:
-    """What :func:`examine` found; ``str()`` is the table who covers what, with a fix for what is missing."""
+    """What each machine covers; ``str()`` is the table who covers what, with a fix for what is missing."""
 
     machines: tuple[Examined, ...]
 
@@ -112,11 +113,6 @@ class Report:
         return {one.name: asdict(one) for one in self.machines}
 
 
-def examine(*, fresh: bool = False) -> Report:
-    """Try everything on every machine; ``fresh`` does not look into the cache. Takes seconds the first time."""
-    return Report(tuple(examine_machine(name, fresh=fresh) for name in OPENERS))
-
-
 def examine_machine(name: str, *, fresh: bool = False) -> Examined:
     """Try everything on one machine of :data:`OPENERS`; one that does not start has a ``problem``."""
     place = f"doctor-{_identity(name)}.json"
@@ -125,13 +121,13 @@ def examine_machine(name: str, *, fresh: bool = False) -> Examined:
         return Examined(**json.loads(known))
     try:
         machine = OPENERS[name]()
-    except (MachineError, OSError) as error:
+        try:
+            way = machine.wire.request("hello", deadline=_DEADLINE)["way"]
+            answer = machine.wire.request("capabilities", deadline=_DEADLINE)
+        finally:
+            machine.close()
+    except (MachineError, LabError, OSError) as error:
         return Examined(name, "", "", {}, str(error))
-    try:
-        way = machine.wire.request("hello", deadline=_DEADLINE)["way"]
-        answer = machine.wire.request("capabilities", deadline=_DEADLINE)
-    finally:
-        machine.close()
     found = Examined(name, machine.kernel, way, answer["capabilities"])
     cache.store(place, json.dumps(asdict(found)).encode())
     return found
@@ -142,5 +138,13 @@ def _identity(name: str) -> str:
     kernel = cache.directory() / uml_package.KERNEL
     binary = str(kernel.stat().st_mtime_ns) if name == "uml" and kernel.exists() else ""
     user = str(os.geteuid())
-    parts = [name, boot, platform.release(), user, os.readlink("/proc/self/root"), binary, *WORDS]
+    parts = [name, boot, platform.release(), user, os.readlink("/proc/self/root"), binary, *_loaded(name), *WORDS]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _loaded(name: str) -> list[str]:
+    """Give the modules this computer's kernel has loaded: one more may be what a machine lacked the last time."""
+    modules = Path("/proc/modules")
+    if name != "native" or not modules.exists():
+        return []
+    return sorted(line.split()[0] for line in modules.read_text().splitlines())

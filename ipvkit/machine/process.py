@@ -14,14 +14,14 @@ import socket
 import subprocess
 import threading
 import weakref
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 
 from ipvkit.errors import DeadlineExceeded, MachineError, MachineGone
 from ipvkit.machine import archive
 from ipvkit.machine.interpreter import Interpreter
 from ipvkit.machine.supervisor import QUIT, READY, Orders
-from ipvkit.machine.wire import Wire
+from ipvkit.machine.wire import Wire, patience
 
 CLOSE_PATIENCE = 1.0
 """Seconds a supervisor gets to end its machine before it is killed, which ends the machine as well."""
@@ -55,8 +55,8 @@ class Machine:
             self.wire.wait_ready(deadline)
             self.kernel = self.wire.request("hello", deadline=deadline)["kernel"]
             self._leash.write(READY)
-        except DeadlineExceeded:
-            raise MachineError(f"{self.name}: not ready in {deadline} s\nconsole:\n{self.console()}") from None
+        except DeadlineExceeded as error:
+            raise MachineError(f"{self.name}: not ready in {deadline * patience():g} s\n{error}") from None
         except (MachineGone, BrokenPipeError):
             raise MachineError(f"{self.name} did not start; its console says:\n{self.console()}") from None
 
@@ -105,27 +105,30 @@ def start(name: str, interpreter: Interpreter, deadline: float, way: str = "", *
     """Start a supervisor with a machine ``name`` and wait for its agent; ``extra`` are further fields of ``Orders``.
 
     Descriptors in ``extra`` (``kernel``, ``modules``) are passed on and stay open here. Raises ``MachineError``. With
-    any exception, an interrupt included, the leash is closed, and that ends what had been started.
+    any exception, an interrupt included, what had been started is ended.
     """
     ours, theirs = socket.socketpair()
     leash_theirs, leash_ours = os.pipe2(os.O_CLOEXEC)
     console_ours, console_theirs = os.pipe2(os.O_CLOEXEC)
     leash = io.FileIO(leash_ours, "wb")
-    try:
-        agent = archive.open_archive(interpreter.path, interpreter.bytecode)
-        order = Orders(name, os.getpid(), theirs.fileno(), agent, interpreter.path, interpreter.drop, way, **extra)
-        try:
+    with ExitStack() as if_it_fails:
+        if_it_fails.callback(os.close, console_ours)
+        if_it_fails.callback(ours.close)
+        if_it_fails.callback(leash.close)
+        with ExitStack() as handed_over:
+            handed_over.callback(theirs.close)
+            for descriptor in (leash_theirs, console_theirs):
+                handed_over.callback(os.close, descriptor)
+            agent = archive.open_archive(interpreter.path, interpreter.bytecode)
+            handed_over.callback(os.close, agent)
+            order = Orders(name, os.getpid(), theirs.fileno(), agent, interpreter.path, interpreter.drop, way, **extra)
             supervisor = _launch(order, leash_theirs, console_theirs)
-        finally:
-            for descriptor in (agent, leash_theirs, console_theirs):
-                os.close(descriptor)
-            theirs.close()
         machine = Machine(name, supervisor, leash, ours, console_ours)
+        if_it_fails.pop_all()
+    try:
         machine.greet(deadline)
     except BaseException:
-        with suppress(OSError):
-            leash.write(QUIT)
-        leash.close()
+        machine.close()
         raise
     return machine
 

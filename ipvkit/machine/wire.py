@@ -97,7 +97,7 @@ class Wire:
         ``deadline`` in seconds, times patience. Raises ``DeadlineExceeded``, ``MachineGone`` with the tail of the
         console, and what the agent says: ``Refused``, ``BadQuestion``, ``NotAsDeclared``, ``LabError``. After
         KeyboardInterrupt (raised on as ``Interrupted``), or an exception in ``on_event``, the request has been
-        cancelled and the machine is as usable as before.
+        cancelled and the machine is as usable as before; but a large build hears nothing, and ends with its machine.
         """
         until = time.monotonic() + deadline * patience()
         number = next(self._numbers)
@@ -117,8 +117,9 @@ class Wire:
             self._end(number, answers)
             raise
         except KeyboardInterrupt:
-            self._end(number, answers)
-            raise Interrupted(f"{op} was ended") from None
+            if self._end(number, answers):
+                raise Interrupted(f"{op} was ended") from None
+            raise Interrupted(f"{op} was ended, and its machine, which was too busy to hear: make a new lab") from None
         except (MachineGone, LabError):
             raise
         except BaseException:
@@ -156,8 +157,8 @@ class Wire:
             raise MachineGone(f"{op}: the machine ended", self.console())
         return message
 
-    def _end(self, number: int, answers: queue.SimpleQueue[Message]) -> None:
-        """Cancel request ``number`` in the agent; close the machine if that is not confirmed within ``GRACE``."""
+    def _end(self, number: int, answers: queue.SimpleQueue[Message]) -> bool:
+        """Cancel request ``number`` in the agent; close the machine (False) if not confirmed within ``GRACE``."""
         until = time.monotonic() + GRACE * patience()
         try:
             self._send({"id": next(self._numbers), "op": "cancel", "target": number})
@@ -165,8 +166,10 @@ class Wire:
                 pass
         except DeadlineExceeded:
             self._close_machine()
+            return False
         except MachineGone:
-            pass
+            return False
+        return True
 
     def _send(self, message: Message) -> None:
         data = json.dumps(message, separators=(",", ":")).encode()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from ipaddress import ip_interface, ip_network
+from ipaddress import IPv4Network, ip_interface
 
 from ipvkit.errors import BadQuestion, DeadlineExceeded
 from ipvkit.instruments.programs import Program
@@ -134,7 +134,9 @@ def _path(place: str, kind: str) -> str:
 
 def _check(network: str) -> None:
     try:
-        ip_network(network)
+        if "/" not in network:
+            raise ValueError("its prefix length is missing")
+        IPv4Network(network)
     except ValueError as error:
         raise BadQuestion("networks", f"{network!r} is no network: {error}", "Write 10.0.11.0/24.") from None
 

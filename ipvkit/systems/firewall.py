@@ -21,7 +21,8 @@ _PROGRAM = "iptables-legacy"
 _NO_TABLE = 3  # its exit status where the kernel does not have the table
 #: User-Mode Linux 6.1 has bpfilter: it runs modprobe, in vain, at every question about a table. Not on this computer's
 #: own kernel: that setting is not the lab's.
-_WITHOUT_MODPROBE = 'p=/proc/sys/kernel/modprobe; was=$(cat $p); echo >$p; "$@"; code=$?; echo "$was" >$p; exit $code'
+_WITHOUT_MODPROBE = """trap : INT
+p=/proc/sys/kernel/modprobe; was=$(cat $p); echo >$p; "$@"; code=$?; echo "$was" >$p; exit $code"""
 
 
 def add(lab: Lab, rule: str, *, table: str = "mangle", place: str = "host") -> None:

@@ -29,7 +29,7 @@ class Change:
 
     def __post_init__(self) -> None:
         clean(self, "place", checks.place_name)
-        if getattr(self, "device", ""):
+        if getattr(self, "device", "") != "":
             clean(self, "device", checks.device_name)
 
 
@@ -186,7 +186,7 @@ class Drop(Change):
         clean(self, "hook", checks.one_of, HOOKS)
         clean(self, "protocol", checks.one_of, PROTOCOLS)
         for field in ("source", "destination"):
-            if getattr(self, field):
+            if getattr(self, field) != "":
                 clean(self, field, checks.network)
 
 

@@ -28,7 +28,10 @@ def path(part: Any, field: str) -> str:
 
 def shown(value: Any) -> str:
     """Return a value as a refusal shows it: on one line, cut when long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a number of thousands of digits (sys.set_int_max_str_digits)
+        return "a far too large number"
     return text if len(text) <= _SHOWN_LENGTH else f"{text[:_SHOWN_LENGTH]}…"
 
 

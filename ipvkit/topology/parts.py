@@ -82,7 +82,7 @@ class Interface:
     def __post_init__(self) -> None:
         clean(self, "name", checks.device_name)
         clean(self, "addresses", checks.interface_addresses)
-        if self.mac:
+        if self.mac != "":
             clean(self, "mac", checks.mac_address)
         clean(self, "mtu", checks.whole_number, *MTU_BYTES)
         clean(self, "up", checks.truth)
@@ -149,11 +149,12 @@ class Endpoint:
         clean(self, "routes", checks.as_tuple, Route)
         clean(self, "host", checks.place_name)
         clean(self, "parent", checks.device_name)
-        if self.child:
+        if self.child != "":
             clean(self, "child", checks.device_name)
-        object.__setattr__(self, "netns", self.netns or self.name)
+        if self.netns == "":
+            object.__setattr__(self, "netns", self.name)
         clean(self, "netns", checks.place_name)
-        if self.mac:
+        if self.mac != "":
             clean(self, "mac", checks.mac_address)
             if self.driver.kind == "ipvlan":
                 raise TopologyError(checks.path(self, "mac"), "an ipvlan child has its parent's MAC",

@@ -7,10 +7,21 @@ The changes are checked in order: each may name what was declared or what an ear
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from ipvkit.errors import TopologyError
-from ipvkit.topology.changes import AddEndpoint, Change, Drop, Masquerade, Move, Plug, SetMode, Unplug
+from ipvkit.topology.changes import (
+    AddEndpoint,
+    Change,
+    Drop,
+    Masquerade,
+    Move,
+    Plug,
+    RemoveLink,
+    SetMode,
+    Unplug,
+)
 from ipvkit.topology.parts import Endpoint, Host
 
 if TYPE_CHECKING:
@@ -73,7 +84,15 @@ class _References:
             self.add(f"{field}.interfaces.{nic.name}", host.name, nic.name)
         for vlan in host.vlans:
             self.known(f"{field}.vlans.{vlan.name}.parent", host.name, vlan.parent)
+            if vlan.parent == "lo":
+                raise TopologyError(f"{field}.vlans.{vlan.name}.parent", "lo takes no VLAN sub-interface",
+                                    _one_of(nic.name for nic in host.interfaces))
             self.add(f"{field}.vlans.{vlan.name}", host.name, vlan.name)
+        for vlan, other in combinations(host.vlans, 2):
+            if (vlan.parent, vlan.id) == (other.parent, other.id):
+                problem = f"{vlan.name} has VLAN {vlan.id} of {vlan.parent} already"
+                raise TopologyError(f"{field}.vlans.{other.name}.id", problem,
+                                    "A parent has one sub-interface for each VLAN: choose another number.")
 
     def endpoint(self, endpoint: Endpoint, fresh: bool) -> None:
         """``fresh``: nothing can have been removed yet, so a device's name can only be taken by one that is there."""
@@ -105,6 +124,8 @@ class _References:
         except KeyError:
             raise TopologyError(f"{field}.device", f"{change.place} has no device of its own", "Name one.") from None
         self.known(f"{field}.device", netns, device)
+        if isinstance(change, Move | RemoveLink) and device == "lo":
+            raise TopologyError(f"{field}.device", "lo stays: every namespace has its own", "Name another device.")
         if isinstance(change, Plug | Unplug) and (change.place, device) not in self.topology.wires:
             raise TopologyError(f"{field}.device", f"{change.place}.{device} has no cable",
                                 _one_of(map(".".join, self.topology.wires)))
@@ -132,7 +153,7 @@ class _References:
 
     def add(self, field: str, netns: str, device: str, fresh: bool = True) -> None:
         devices = self.devices.setdefault(netns, [])
-        if fresh and device in devices:
+        if fresh and (device in devices or device == "lo"):
             raise TopologyError(field, f"{netns} has a device {device!r} already", "Give it another name.")
         devices.append(device)
 

@@ -123,4 +123,6 @@ def _both(topology: Topology, pair: str) -> tuple[str, str]:
     if not arrow or source not in names or destination not in names:
         raise BadQuestion("pair", f"{pair!r} is not a pair of names", f"Write net1{ARROW}host. Names: "
                                                                       f"{', '.join(names)}.")
+    if source == destination or not all(topology.addresses(name, 4) for name in (source, destination)):
+        raise BadQuestion("pair", f"{pair!r} cannot be asked over IPv4", "Name two that have an IPv4 address each.")
     return source, destination

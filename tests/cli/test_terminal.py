@@ -107,7 +107,7 @@ def test_colour_changes_nothing_but_the_colour() -> None:
     assert [length(line) for line in coloured.splitlines()][:1] == [52]
 
 
-def test_twenty_names_fit_into_eighty_columns() -> None:
+def test_sixteen_names_fit_into_eighty_columns() -> None:
     lines = table(80, [f"n{number:02}" for number in range(1, 17)], set()).splitlines()
     assert max(map(len, lines)) <= 80
 

@@ -31,10 +31,15 @@ class Course:
     """A running ``./lab``."""
 
     def __init__(self, directory: Path) -> None:
-        words = [ROOT / "lab", "--no-browser", "--dir", directory, "--", "--ServerApp.port=0"]
+        words = [ROOT / "lab", "--no-browser", "--dir", directory.name, "--", "--ServerApp.port=0"]
         self.directory = directory
         self.process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+            words,
+            cwd=directory.parent,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
         assert self.process.stderr is not None
         self.said = ""
