@@ -216,7 +216,8 @@ class Builder:
     def settle(self) -> None:
         """Wait until what was brought up is in operation, and all know what was lost: :mod:`ipvkit.agent.settling`."""
         raised = {(step["netns"], step["device"]) for number, step in enumerate(self._steps)
-                  if step["do"] == "SetLink" and step["value"] == "up" and number not in self._refused}
+                  if step["do"] == "SetLink" and step["value"] == "up" and number not in self._refused
+                  and step["netns"] not in self._missing}
         devices = [(netns, index) for netns, device in raised if (index := self._index(netns, device))]
         addresses = [(step["netns"], step["address"].split("/")[0]) for number, step in enumerate(self._steps)
                      if step["do"] == "SetAddress" and ":" in step["address"] and step["add"]

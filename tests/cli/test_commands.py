@@ -159,6 +159,23 @@ def test_without_a_place_for_the_log_everything_works(
     assert capsys.readouterr().err == "log: none, the cache directory cannot be written\n"
 
 
+@pytest.mark.parametrize(("line", "status"), [
+    ("--help | true", 1), ("run --help | true", 1), ("predict lab.yaml >&-", 0), ("predict nobody.yaml 2>&-", 2),
+    ("predict - <&-", 2), ("predict $(printf '\\377').yaml", 2),
+])
+def test_closed_streams_and_odd_bytes_are_no_traceback(tmp_path: Path, line: str, status: int) -> None:
+    script = f'set -o pipefail; "$0" -m ipvkit {line}'
+    done = subprocess.run(["bash", "-c", script, sys.executable], cwd=tmp_path, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False)
+    assert (done.returncode, "Traceback" in done.stderr, "unforeseen" in done.stderr) == (status, False, False)
+
+
+def test_a_lab_in_which_nobody_has_an_address(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty.yaml").write_text("hosts: {a: {}}\n")
+    assert main(["predict", "empty.yaml"]) == 0
+    assert "nobody has such an address" in capsys.readouterr().out
+
+
 def test_a_reader_that_has_seen_enough_is_no_failure_to_shout_about(tmp_path: Path) -> None:
     many = {f"net{number}": f"10.7.{number >> 8}.{number & 255}/16" for number in range(1, 1001)}
     (tmp_path / "many.yaml").write_text(Topology.of(ipvlan("l2"), **many).to_yaml())

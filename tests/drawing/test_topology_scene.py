@@ -6,7 +6,7 @@ import pytest
 
 from ipvkit.drawing import draw
 from ipvkit.drawing.scene import Box, Scene
-from ipvkit.topology import Driver, Topology, ipvlan, macvlan
+from ipvkit.topology import AddEndpoint, Driver, Endpoint, Topology, ipvlan, macvlan
 from tests.drawing.worlds import (
     CHANGED,
     CLASSIC,
@@ -35,6 +35,11 @@ def sound(scene: Scene) -> None:
     assert overlapping_labels(scene) == []
     assert outside(scene) == []
     assert leaking_labels(scene) == []
+
+
+def test_a_child_called_like_its_parent_is_refused_and_not_drawn() -> None:
+    taken = AddEndpoint("host", Endpoint("net3", ipvlan("l2"), netns="host", child="eth0"))
+    sound(draw(CLASSIC.after(taken)).scene)
 
 
 @pytest.mark.parametrize("name", WORLDS)

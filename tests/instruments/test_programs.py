@@ -39,6 +39,12 @@ def test_ready_by_its_log(lab: Lab) -> None:
     assert not running(lab, "4711")
 
 
+def test_one_whose_readiness_cannot_be_asked_is_ended(lab: Lab) -> None:
+    with pytest.raises(ZeroDivisionError):
+        lab.start("ext", ["sh", "-c", "sleep 4712; true"], ready=lambda: bool(1 / 0))
+    assert not running(lab, "4712")
+
+
 @pytest.mark.parametrize(("protocol", "family", "listen"), [("udp", "2, 2", ""), ("tcp", "2, 1", "s.listen(); ")])
 def test_ready_by_its_port(lab: Lab, protocol: str, family: str, listen: str) -> None:
     command = ["python3", "-c", SERVER.format(family=family, listen=listen)]

@@ -12,7 +12,7 @@ import pytest
 from ipvkit.errors import BadQuestion
 from ipvkit.instruments.trace import Trace
 from ipvkit.lab import Lab
-from ipvkit.topology import Driver, Topology, ipvlan, macvlan
+from ipvkit.topology import AddEndpoint, Driver, Endpoint, Topology, ipvlan, macvlan
 
 pytestmark = pytest.mark.kernel
 BuildLab = Callable[[Topology], Lab]
@@ -25,6 +25,18 @@ def world(driver: Driver, net2: str = "10.0.2.12/24", **options: str) -> Topolog
 
 def words(trace: Trace) -> list[str]:
     return [step.message.words.split()[0] + " " + step.message.words.split()[1] for step in trace.steps]
+
+
+def test_a_child_called_like_its_parent_does_not_lead_in_circles(build_lab: BuildLab) -> None:
+    driver = macvlan("bridge")
+    taken = AddEndpoint("host", Endpoint("net4", driver, netns="host", child="eth0"))
+    assert build_lab(world(driver).after(taken)).trace("net1", "ext").answer.verdict == "reply"
+
+
+def test_a_link_local_address_through_a_device_that_is_not_there(build_lab: BuildLab) -> None:
+    lab = build_lab(Topology.of(macvlan("bridge"), net1="fd00:1::11/64"))
+    with pytest.raises(BadQuestion, match="net1 has no device 'nosuch'"):
+        lab.trace("net1", "fe80::1%nosuch")
 
 
 @pytest.mark.parametrize("mode", ["l3", "l3s"])

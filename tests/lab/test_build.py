@@ -57,6 +57,29 @@ def test_passthru_takes_the_whole_parent(build_lab: BuildLab) -> None:
     assert lab.state().link("net1", "macv1").mode == "passthru"
 
 
+def test_at_the_limit_of_namespaces_the_kernel_is_quoted() -> None:
+    """In a kernel of its own: elsewhere the limit may be this computer's."""
+    with Lab(two(ipvlan("l2")), machine="uml", on_refusal="record") as lab:
+        assert lab.run("host", "echo 1 >/proc/sys/user/max_net_namespaces", show=lambda _: None).status == 0
+        lab.apply(AddEndpoint("host", Endpoint("net3", ipvlan("l2"), "10.0.1.13/24")))
+        assert [(refused.identifier, refused.errno) for refused in lab.refusals] == [
+            ("namespaces-used-up", errno.ENOSPC)]
+        assert lab.ping("net1", "net2")
+
+
+@pytest.mark.parametrize("driver", [macvlan("bridge"), ipvlan("l2")], ids=str)
+def test_two_endpoints_added_into_one_new_namespace(build_lab: BuildLab, driver: Driver) -> None:
+    added = [AddEndpoint("host", Endpoint(f"net{n}", driver, f"10.0.1.{n}/24", netns="shared")) for n in (21, 22)]
+    lab = build_lab(two(driver).after(*added))
+    assert lab.refusals == []
+    assert lab.ping("net1", "net22")
+    lab.rebuild(two(driver))
+    for change in added:
+        lab.apply(change)
+    assert lab.refusals == []
+    assert lab.ping("net1", "net22")
+
+
 def test_everything_declared_is_there(build_lab: BuildLab) -> None:
     topology = Topology.of(ipvlan("l2"), net1="10.0.1.11/24 fd00:1::11/64", net2="192.168.1.10/24")
     state = build_lab(topology).state()

@@ -17,7 +17,7 @@ from ipvkit.errors import BadQuestion, DeadlineExceeded, LabClosed, NoMachine
 from ipvkit.lab import Lab
 from ipvkit.machine.uml import open_uml
 from ipvkit.plan import plan
-from ipvkit.topology import AddEndpoint, Endpoint, Topology, ipvlan, macvlan
+from ipvkit.topology import AddEndpoint, Driver, Endpoint, Topology, ipvlan, macvlan
 
 pytestmark = pytest.mark.kernel
 BuildLab = Callable[[Topology], Lab]
@@ -57,6 +57,27 @@ def test_ctrl_c_ends_the_command_and_not_the_lab(build_lab: BuildLab) -> None:
     assert time.monotonic() - started < 5
     assert lab.ping("net1", "net2")
     assert "sleep 60" not in lab.run("net1", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '", show=lambda _: None).output
+
+
+@pytest.mark.parametrize("driver", [macvlan("bridge"), ipvlan("l2")], ids=str)
+def test_ctrl_c_ends_a_long_matrix_and_not_the_lab(build_lab: BuildLab, driver: Driver) -> None:
+    lab = build_lab(Topology.of(driver, **{f"net{n}": f"10.0.1.{n}/24" for n in range(11, 251)}))
+    threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt, match=r"reach was ended$"):
+        lab.ping_matrix()
+    assert lab.ping("net11", "net12")
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.15, 0.3])
+def test_ctrl_c_leaves_nothing_of_the_counting_at_hooks(build_lab: BuildLab, seconds: float) -> None:
+    lab = build_lab(Topology.of(ipvlan("l2"), net1="10.0.1.11/24", net2="10.0.1.12/24"))
+    settings = "cat /proc/sys/kernel/modprobe; for n in host net1; do ip netns exec $n nft list tables; done 2>&1"
+    before = lab.run("host", settings, show=lambda _: None).output
+    threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        [lab.hooks("net1", "net2") for _ in range(1000)]
+    assert lab.run("host", settings, show=lambda _: None).output == before
+    assert lab.hooks("net1", "net2").delivery
 
 
 def test_a_command_that_takes_too_long_is_ended(build_lab: BuildLab) -> None:

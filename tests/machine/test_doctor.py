@@ -56,6 +56,17 @@ def test_the_table_has_a_line_for_each_word_and_a_fix_for_each_lack() -> None:
 
 
 @pytest.mark.kernel
+@pytest.mark.usefixtures("empty_cache")
+def test_a_machine_that_cannot_be_examined_has_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = doctor.OPENERS[here.MACHINES[0]]()
+    machine.close()
+    monkeypatch.setitem(doctor.OPENERS, "native", lambda: machine)
+    found = doctor.examine_machine("native", fresh=True)
+    assert "ended" in found.problem
+    assert found.lacks(frozenset({"macvlan"}))
+
+
+@pytest.mark.kernel
 def test_a_second_look_starts_no_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     first = doctor.examine_machine("uml")
     monkeypatch.setitem(doctor.OPENERS, "uml", None)

@@ -8,9 +8,10 @@ import pytest
 
 from ipvkit.errors import LabError
 from ipvkit.lab import Lab
+from ipvkit.machine.doctor import examine_machine
 from ipvkit.plan import plan_change
 from ipvkit.systems import firewall
-from ipvkit.topology import HOOKS, AddRoute, Driver, Drop, Masquerade, Route, Topology, ipvlan
+from ipvkit.topology import HOOKS, AddRoute, Driver, Drop, Masquerade, Route, Topology, ipvlan, macvlan
 from tests.systems.installed import needs
 from tests.systems.theory import compared
 
@@ -18,6 +19,8 @@ pytestmark = [pytest.mark.kernel, needs("iptables-legacy")]
 BuildLab = Callable[[Topology], Lab]
 PAIRS = (("net1", "net2"), ("net1", "far"), ("far", "net1"))
 CHAINS = [hook.upper() for hook in HOOKS]
+#: nftables on one device is there where nftables is, from Linux 5.16; User-Mode Linux has neither.
+NO_NETDEV = examine_machine("native").lacks(frozenset({"nft-inet"}))
 NOTHING: tuple[set[str], ...] = (set(), set(), set())
 #: Which chains of the host stop a datagram between siblings, to the outside, and from the outside.
 STOPPED = {
@@ -104,3 +107,14 @@ def test_a_rule_that_is_refused_is_said(build_lab: BuildLab) -> None:
     with pytest.raises(LabError, match=r"(?s)iptables-legacy -t mangle -A NOWHERE -j DROP in host.*No chain"):
         firewall.add(lab, "NOWHERE -j DROP")
     assert lab.deliver("net1", "net2")
+
+
+@needs("nft")
+@pytest.mark.skipif(bool(NO_NETDEV), reason=f"machine native lacks {', '.join(NO_NETDEV)}")
+def test_nftables_sees_on_the_parent_what_crosses_the_wire_and_no_sibling() -> None:
+    with Lab(Topology.of(macvlan("bridge"), net1="10.0.1.11/24", net2="10.0.1.12/24"), machine="native") as lab:
+        chain = "{ type filter hook egress device eth0 priority 0; policy drop; }"
+        rule = f"nft add table netdev t && nft add chain netdev t out '{chain}'"
+        assert lab.run("host", rule, show=lambda _: None).status == 0
+        assert lab.ping("net1", "ext").verdict == "host unreachable"  # its ARP question does not get out
+        assert lab.ping("net1", "net2")

@@ -24,6 +24,7 @@ from ipvkit.topology import (
     Move,
     Plug,
     Port,
+    RemoveLink,
     Route,
     SetForwarding,
     SetMac,
@@ -198,6 +199,20 @@ REFUSED: list[tuple[Callable[[], object], str, str, str]] = [
     (lambda: Vlan("v", "eth0", 4095), "vlan.v.id", "4095", "1 to 4094"),
     (lambda: Topology((replace(HOST, vlans=Vlan("v", "eth7", 5)),)),
      "hosts.host.vlans.v.parent", "no device 'eth7'", "eth0"),
+    (lambda: Topology((replace(HOST, vlans=Vlan("v", "lo", 5)),)),
+     "hosts.host.vlans.v.parent", "lo takes no VLAN", "eth0"),
+    (lambda: Topology((replace(HOST, vlans=(Vlan("v", "eth0", 5), Vlan("w", "eth0", 5))),)),
+     "hosts.host.vlans.w.id", "v has VLAN 5 of eth0 already", "another number"),
+    (lambda: Topology((Host("h", Interface("lo")),)),  # type: ignore[arg-type]
+     "hosts.h.interfaces.lo", "has a device 'lo' already", "another name"),
+    (lambda: Interface("eth0", mac=0), "interface.eth0.mac", "0 is not a MAC", "six bytes"),  # type: ignore[arg-type]
+    (lambda: LinkDown("net1", []), "linkdown.device", "[] is not an interface", "letters"),  # type: ignore[arg-type]
+    (lambda: Drop("net1", "input", source=0), "drop.source", "0 is not an IPv4", "10.0.1.0/24"),  # type: ignore[arg-type]
+    (lambda: SetMtu("net1", 10**5000), "setmtu.mtu", "far too large", "1 to 65535"),
+    (lambda: CLASSIC.after(RemoveLink("net1", "lo")), "changes[0].device", "lo stays", "another device"),
+    (lambda: CLASSIC.after(Move("net1", "host", "lo")), "changes[0].device", "lo stays", "another device"),
+    (lambda: endpoint(mac=0), "endpoint.a.mac", "0 is not a MAC", "six bytes"),
+    (lambda: endpoint(netns=False), "endpoint.a.netns", "False is not a name", "letters"),
     (lambda: Route("10.0.9.1/24", dev="eth0"), "route.to", "not a destination", "10.0.9.0/24"),
     (lambda: Route(10, dev="eth0"), "route.to", "10 is not", "default"),  # type: ignore[arg-type]
     (lambda: Route("default"), "route", "is not a route", "via or dev"),

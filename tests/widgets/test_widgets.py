@@ -177,7 +177,7 @@ def test_predict_skipped_is_noted() -> None:
 
 
 @pytest.mark.parametrize(("pair", "guess"), [("net1→nobody", {}), ("net1 net2", {}), ("net1→host", {"x→y": "reply"}),
-                                             ("net1→host", {"net1→host": "maybe"})])
+                                             ("net1→host", {"net1→host": "maybe"}), ("net1→net1", {})])
 def test_predict_refuses_what_is_no_pair_or_no_answer(pair: str, guess: dict[str, str]) -> None:
     with pytest.raises(BadQuestion):
         Predict(LAN, pair).guess = guess
