@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from textwrap import fill
 from typing import Any
 
 from ipvkit.errors import BadQuestion
 from ipvkit.theory import Verdict, predict
 from ipvkit.topology import Topology, ipvlan
 
+_WIDTH = 96  # characters
 #: What the first wrong condition overlooks, in the order they are looked at; nothing wrong: right.
 Conditions = tuple[tuple[Callable[[Any], bool], str], ...]
 
@@ -241,8 +243,8 @@ class Judgement:
         return self.right
 
     def __repr__(self) -> str:
-        """Return the exercise, a sign and the text."""
-        return f"{self.exercise} {'✓' if self.right else '…'} {self.text}"
+        """Return the exercise, a sign and the text, in lines that a page need not break."""
+        return fill(f"{self.exercise} {'✓' if self.right else '…'} {self.text}", _WIDTH, subsequent_indent=" " * 7)
 
 
 def check(exercise: str, answer: Any) -> Judgement:
