@@ -19,6 +19,7 @@ from typing import Any
 
 from ipvkit.agent import caches, places
 from ipvkit.agent.asking import Question
+from ipvkit.agent.icmp import offender
 from ipvkit.agent.jobs import Forked, Job
 from ipvkit.agent.reach import throttle
 from ipvkit.agent.serve import Request
@@ -79,7 +80,7 @@ class Flow:
             _, ancillary, _, _ = self.sender.recvmsg(64, 512, socket.MSG_ERRQUEUE)
             for _, kind, value in ancillary:
                 if kind in (_IP_RECVERR, _IPV6_RECVERR):
-                    self.problem.update(errno=errno.errorcode.get(value[0], str(value[0])), by=_offender(value))
+                    self.problem.update(errno=errno.errorcode.get(value[0], str(value[0])), by=offender(value))
             return True
         return False
 
@@ -87,14 +88,6 @@ class Flow:
     def settled(self) -> bool:
         """True once it arrived or failed."""
         return self.arrived or bool(self.problem["errno"])
-
-
-def _offender(value: bytes) -> str:
-    """Read who sent the ICMP error: the socket address behind struct sock_extended_err."""
-    (family,) = struct.unpack_from("=H", value, 16)
-    if family == socket.AF_INET:
-        return socket.inet_ntop(family, value[20:24])
-    return socket.inet_ntop(family, value[24:40]) if family == socket.AF_INET6 else ""
 
 
 def send_all(questions: Iterable[Sequence[str]]) -> list[dict[str, Any]]:

@@ -184,7 +184,7 @@ class Echo:
                 continue
             code, origin, icmp_type, icmp_code = struct.unpack_from("=IBBB", value)
             if origin != _ORIGIN_LOCAL and (icmp_type, icmp_code) == _THROTTLED:
-                self.told_by.append(_offender(value))
+                self.told_by.append(offender(value))
             run, number = struct.unpack_from("!HH", data, 4)
             # an error about our echo *reply* to somebody else carries the same numbers, and is not about our question
             if run != self._run or data[0] != (_ECHO6 if self._six else _ECHO):
@@ -193,7 +193,7 @@ class Echo:
             if origin == _ORIGIN_LOCAL:
                 return Heard(number, _ERRNOS.get(code, name), errno=name)
             words = (_ERRORS6 if self._six else _ERRORS4).get((icmp_type, icmp_code), name)
-            return Heard(number, words, errno=name, sender=_offender(value))
+            return Heard(number, words, errno=name, sender=offender(value))
         return None
 
 
@@ -206,7 +206,7 @@ def _socket_address(six: bool, address: str, scope: int) -> bytes:
     return struct.pack("=HH", socket.AF_INET, 0) + socket.inet_pton(socket.AF_INET, address) + bytes(8)
 
 
-def _offender(value: bytes) -> str:
+def offender(value: bytes) -> str:
     """Read who sent the ICMP error: the socket address behind struct sock_extended_err."""
     (family,) = struct.unpack_from("=H", value, 16)
     if family == socket.AF_INET:
