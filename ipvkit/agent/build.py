@@ -15,7 +15,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ipvkit.agent import caches, iptables, netlink, places, settling
+from ipvkit.agent import caches, iptables, netlink, places, programs, settling
 from ipvkit.agent.devices import Devices, NoDevice
 from ipvkit.agent.namespaces import DESCRIPTORS
 from ipvkit.agent.requests import FLAGS, MODES, REQUESTS, Step, look
@@ -277,6 +277,7 @@ def build(request: Request) -> dict[str, Any]:
     if children > most:
         raise BadQuestion("endpoints", f"{children} are more than the {most} this machine takes", "Use fewer.")
     places.forget_all()
+    programs.forget_all()
     return apply(request)
 
 

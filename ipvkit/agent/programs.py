@@ -56,6 +56,11 @@ def start(request: Request) -> dict[str, Any]:
         return {"number": number, "failed": told.read()}
 
 
+def forget_all() -> None:
+    """Know no program any more: they ended with the lab that is taken down."""
+    _KEEPERS.clear()
+
+
 def _keep(place: Path, command: list[str], netns: str, tell: int) -> NoReturn:
     """Be the keeper: start the program, write down how it ended, end with the last of its descendants.
 

@@ -45,8 +45,10 @@ class Program:
 
     @property
     def running(self) -> bool:
-        """True while it, or a process it started, is there."""
-        return self._machine.alive() and bool(self._ask("look")["running"])
+        """True while it, or a process it started, is there; a lab that is built anew has ended it."""
+        with suppress(BadQuestion):
+            return self._machine.alive() and bool(self._ask("look")["running"])
+        return False
 
     @property
     def status(self) -> int | None:
@@ -56,7 +58,7 @@ class Program:
 
     def stop(self) -> None:
         """End it and every process it started: SIGTERM, and a second later SIGKILL. Doing it again does no harm."""
-        if self._machine.alive():
+        if self.running:
             self._ask("stop", _STOP)
 
     def wait_until(self, ready: Ready, deadline: float) -> None:

@@ -39,6 +39,15 @@ def test_ready_by_its_log(lab: Lab) -> None:
     assert not running(lab, "4711")
 
 
+def test_a_lab_that_is_built_anew_has_ended_its_programs(lab: Lab) -> None:
+    with lab.start("ext", ["sleep", "4713"]) as it:
+        lab.rebuild(LAN)
+        assert not it.running
+        with pytest.raises(BadQuestion, match="the lab was rebuilt"):
+            _ = it.log
+        assert not running(lab, "4713")
+
+
 def test_one_whose_readiness_cannot_be_asked_is_ended(lab: Lab) -> None:
     with pytest.raises(ZeroDivisionError):
         lab.start("ext", ["sh", "-c", "sleep 4712; true"], ready=lambda: bool(1 / 0))
