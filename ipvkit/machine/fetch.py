@@ -43,9 +43,6 @@ def fetch() -> None:
     """Download, unpack and keep; raises ``MachineError`` with what is missing and how to get it."""
     if platform.machine() != "x86_64":
         raise MachineError(f"it runs on x86-64 only, this is {platform.machine()}; use the Vagrant VM: vagrant up")
-    for program in ("apt-get", "dpkg-deb"):
-        if shutil.which(program) is None:
-            raise MachineError(f"there is no {program} here, so this is not Debian or Ubuntu; use the VM: vagrant up")
     place = cache.directory()
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -68,6 +65,9 @@ def download(directory: Path, packages: Sequence[str]) -> list[Path]:
 
     Raises ``MachineError`` with what is missing or what apt says.
     """
+    for program in ("apt-get", "dpkg-deb"):
+        if shutil.which(program) is None:
+            raise MachineError(f"there is no {program} here, so this is not Debian or Ubuntu; use the VM: vagrant up")
     options: list[str] = []
     found = _describe(directory, options, packages)
     if found is None:

@@ -74,16 +74,16 @@ class Session:
 
         Raises ``BadQuestion`` for what is no network, ``DeadlineExceeded``.
         """
-        for network in networks:
-            _check(network)
-        self._announce_in_file(networks)
+        asked = [_network(network) for network in networks]
+        self._announce_in_file(asked)
         self._birdc("configure")
-        self._wait_for(set(networks))
+        self._wait_for(set(asked))
 
     def learned(self) -> tuple[str, ...]:
         """Return the networks that are in the router's kernel by BGP, sorted."""
         shown = self._lab.run("router", ["ip", "-4", "route", "show", "proto", "bird"], show=_silently)
-        return tuple(sorted(line.split()[0] for line in shown.output.splitlines()))
+        words = (line.split()[0] for line in shown.output.splitlines())
+        return tuple(sorted(_network("0.0.0.0/0" if word == "default" else word) for word in words))
 
     def stop_announcing(self) -> None:
         """End the session from the host's side, as when the host's BIRD goes away; the router withdraws all."""
@@ -132,13 +132,12 @@ def _path(place: str, kind: str) -> str:
     return f"/run/bird-{place}.{kind}"
 
 
-def _check(network: str) -> None:
+def _network(text: str) -> str:
+    """Return an IPv4 network with its prefix length, which ``ip route`` leaves out for a single address."""
     try:
-        if "/" not in network:
-            raise ValueError("its prefix length is missing")
-        IPv4Network(network)
+        return str(IPv4Network(text))
     except ValueError as error:
-        raise BadQuestion("networks", f"{network!r} is no network: {error}", "Write 10.0.11.0/24.") from None
+        raise BadQuestion("networks", f"{text!r} is no network: {error}", "Write 10.0.11.0/24.") from None
 
 
 def _silently(_: str) -> None:

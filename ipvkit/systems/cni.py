@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from ipvkit.errors import LabError
+from ipvkit.errors import BadQuestion, LabError
 from ipvkit.findings import CommandResult
 from ipvkit.instruments.programs import Program
 from ipvkit.lab import Lab
@@ -88,7 +88,12 @@ class Runtime:
                                      ready=lambda: bool(self._run(["test", "-S", _SOCKET]).status == 0))
 
     def add(self, pod: str, network: Network) -> tuple[str, ...]:
-        """Put ``pod`` into a network, and start it if it is new; return the addresses it was given."""
+        """Put ``pod`` into a network, and start it if it is new; return the addresses it was given.
+
+        Its device is called eth0, so it can be in one network only: ``BadQuestion`` for a second.
+        """
+        if there := [known.name for name, known in self._made if name == pod]:
+            raise BadQuestion("pod", f"{pod} is in the network {there[0]!r} already", "Delete it first.")
         if pod not in self._pods:
             self._pods[pod] = self._lab.start("host", ["unshare", "--net", "sh", "-c", _PAUSE, "sh", pod],
                                               ready=lambda: self._run(["test", "-e", _netns(pod)]).status == 0)
@@ -102,12 +107,14 @@ class Runtime:
         return tuple(entry["address"] for entry in said["ips"])
 
     def delete(self, pod: str) -> None:
-        """Take ``pod`` out of its networks and end it; nothing if there is none."""
-        for name, network in [made for made in self._made if made[0] == pod]:
-            self._call("DEL", name, network)
-            self._made.remove((name, network))
-        if pod in self._pods:
-            self._pods.pop(pod).stop()
+        """Take ``pod`` out of its network and end it; nothing if there is none."""
+        try:
+            for name, network in [made for made in self._made if made[0] == pod]:
+                self._made.remove((name, network))
+                self._call("DEL", name, network)
+        finally:
+            if pod in self._pods:
+                self._pods.pop(pod).stop()
 
     def topology(self) -> Topology:
         """Read back from the kernel what the plugins made, and let the lab be asked about it."""
@@ -117,11 +124,12 @@ class Runtime:
         """End all pods; the lab is as it was. Doing it again does no harm."""
         if not self._lab.alive:
             return
-        for pod in list(self._pods):
-            self.delete(pod)
-        if self._dhcp:
-            self._dhcp.stop()
-        self._lab.adopt(self.world)
+        with ExitStack() as all_of_it:  # whatever a plugin says about one pod, the rest is ended as well
+            all_of_it.callback(found.let_go, self._lab, self.world)
+            if self._dhcp:
+                all_of_it.callback(self._dhcp.stop)
+            for pod in self._pods:
+                all_of_it.callback(self.delete, pod)
 
     def __enter__(self) -> Runtime:
         """Return the runtime."""

@@ -9,9 +9,10 @@ Sources: dockerd(8), docker(1), libnetwork's drivers ``ipvlan`` and ``macvlan``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 
-from ipvkit.errors import LabError
+from ipvkit.errors import BadQuestion, LabError
 from ipvkit.lab import Lab
 from ipvkit.systems import extras, found
 from ipvkit.systems.needed import need
@@ -93,13 +94,16 @@ class Engine:
         self.docker("network", "create", "--driver", driver.kind, "--opt", mode, *flag, *on, *options, name)
 
     def run(self, name: str, network: str, *addresses: str) -> None:
-        """Start a container that waits, in ``network``, with these IPv4 or IPv6 addresses."""
+        """Start a container that waits, in ``network``, with these IPv4 or IPv6 addresses; BadQuestion: it is there."""
+        if name in self._containers:
+            raise BadQuestion("name", f"there is a container {name!r}", "Choose another name, or remove it first.")
         given = [f"--ip{'6' if ':' in address else ''}={address}" for address in addresses]
         try:
             self.docker("run", "--detach", "--name", name, "--network", network, *given, "busybox",
                         "busybox", "sleep", "1000000")
         except LabError:
-            self.docker("rm", "--force", name)  # one that could not start is there nevertheless
+            with suppress(LabError):
+                self.docker("rm", "--force", name)  # one that could not start is there nevertheless
             raise
         self._containers.append(name)
         self._run(["sh", "-c", _NAME.format(docker=f"env {' '.join(_ENVIRONMENT)} docker"), "sh", name])
@@ -126,7 +130,7 @@ class Engine:
         self.program.stop()
         self._run(["sh", "-c", 'for name; do rm -f "/run/netns/$name"; done', "sh", *self._containers])
         self._containers = []
-        self._lab.adopt(self.world)
+        found.let_go(self._lab, self.world)
 
     def __enter__(self) -> Engine:
         """Return the engine."""

@@ -78,7 +78,10 @@ def fetch(name: str) -> None:
     Raises ``MachineError`` with the reason, also where labs could not see them there.
     """
     place = directory()
-    place.mkdir(parents=True, exist_ok=True)
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MachineError(f"{place}: {error.strerror}; set IPVKIT_CACHE to a directory of yours") from error
     if not _seen_by_labs(place / "x"):
         raise MachineError(f"root's labs run as nobody, who cannot look into {place}: install the packages "
                            f"({' '.join(EXTRAS[name].packages)}), or set IPVKIT_CACHE to a directory all can read")

@@ -22,22 +22,32 @@ def adopt(lab: Lab, world: Topology) -> Topology:
 
     What was changed in the world since, such as a route in a router, stays a part of it.
     """
-    places = {*world.names, *(host.name for host in world.hosts), *(switch.name for switch in world.switches)}
-    changes = tuple(change for change in lab.topology.changes if change.place in places)
-    topology = read_topology(replace(world, changes=changes), lab.state())
+    topology = read_topology(_with_changes(lab, world), lab.state())
     lab.adopt(topology)
     return topology
+
+
+def let_go(lab: Lab, world: Topology) -> None:
+    """Take what was found beside ``world`` for gone; what was changed in the world since stays."""
+    lab.adopt(_with_changes(lab, world))
+
+
+def _with_changes(lab: Lab, world: Topology) -> Topology:
+    places = {*world.names, *(host.name for host in world.hosts), *(switch.name for switch in world.switches)}
+    return replace(world, changes=tuple(change for change in lab.topology.changes if change.place in places))
 
 
 def read_topology(world: Topology, state: State) -> Topology:
     """Return ``world`` with the children, VLAN sub-interfaces and dummies that ``state`` has and it has not.
 
-    A child's endpoint is called like its namespace; with several in one, like namespace and device.
+    A child's endpoint is called like its namespace; with several in one, or where that name is taken, like namespace
+    and device.
     """
     known = {(endpoint.netns, endpoint.child) for endpoint in world.all_endpoints}
     children = [link for link in state.links
                 if link.kind in ("ipvlan", "macvlan") and (link.netns, link.device) not in known]
     in_one = {link.netns for link in children if sum(other.netns == link.netns for other in children) > 1}
+    in_one |= {endpoint.name for endpoint in world.all_endpoints} | {host.name for host in world.hosts}
     found = tuple(_endpoint(link, state, f"{link.netns}-{link.device}" if link.netns in in_one else link.netns)
                   for link in children)
     hosts = tuple(_with_devices(host, state) for host in world.hosts)
@@ -70,12 +80,13 @@ def _routes(link: LinkState, state: State) -> Iterator[Route]:
 def _with_devices(host: Host, state: State) -> Host:
     """Add the VLAN sub-interfaces and dummies of a host that were not declared.
 
-    Engines call a sub-interface ``parent.number``; the number is read from there.
+    Engines call a sub-interface ``parent.number``; the number is read from there, and others are left out.
     """
     declared = {nic.name for nic in host.interfaces} | {vlan.name for vlan in host.vlans}
     new = [link for link in state.links if link.netns == host.name and link.device not in declared]
     vlans = tuple(Vlan(link.device, link.on.partition(".")[2], int(link.device.rpartition(".")[2]),
-                       _addresses(link, state)) for link in new if link.kind == "vlan")
+                       _addresses(link, state))
+                  for link in new if link.kind == "vlan" and link.device.rpartition(".")[2].isdecimal())
     dummies = tuple(Interface(link.device, _addresses(link, state), link.mac, link.mtu, link.state != "down")
                     for link in new if link.kind == "dummy")
     return replace(host, interfaces=host.interfaces + dummies, vlans=host.vlans + vlans)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipywidgets as W
 
 from ipvkit.choice import CASES, Advice, choose
+from ipvkit.errors import BadQuestion
 
 
 class Chooser(W.VBox):
@@ -30,12 +31,14 @@ class Chooser(W.VBox):
 
     @property
     def cases(self) -> dict[str, bool]:
-        """What is ticked, by the words of ``choose``; assign some to change them. KeyError for an unknown word."""
+        """What is ticked, by the words of ``choose``; assign some to change them; BadQuestion for others."""
         return {case: bool(box.value) for case, box in self._boxes.items()}
 
     @cases.setter
     def cases(self, cases: dict[str, bool]) -> None:
         for case, holds in cases.items():
+            if case not in self._boxes:
+                raise BadQuestion("cases", f"{case!r} is not known", f"Choose from: {', '.join(self._boxes)}.")
             self._boxes[case].value = holds
 
     @property

@@ -58,8 +58,11 @@ class Explorer(W.VBox):
     def ask(self, source: str | None = None, destination: str | None = None) -> Said:
         """Ask the kernel about the pair, wait, show it and return it.
 
-        Raises what the lab raises, and ``BadQuestion`` where both names are the same.
+        Raises what the lab raises, and ``BadQuestion`` for an unknown name, or where both are the same.
         """
+        for field, name in (("source", source), ("destination", destination)):
+            if name and name not in self.model.names:
+                raise BadQuestion(field, f"there is no name {name!r}", f"Names: {', '.join(self.model.names)}.")
         self.source, self.destination = source or self.source, destination or self.destination
         if self.source == self.destination:
             raise BadQuestion("destination", f"{self.source!r} would ask itself", SAME)
@@ -74,7 +77,7 @@ class Explorer(W.VBox):
 
         Returns None for a tab that shows no measurement of its own, or before a question was asked.
         """
-        if self.said is None or title not in VIEWS:
+        if self.said is None or self.said.measured is None or title not in VIEWS:
             return None
         if self._views.lacks(title, self.said):
             self._views.measured(title, self.said, self._measure_view(title, self.said))
@@ -85,8 +88,8 @@ class Explorer(W.VBox):
         self._lab.cancel()
 
     def close(self) -> None:
-        """End the lab and take the widget off the page."""
-        self._lab.close()
+        """End the lab, also one that is just being started, and take the widget off the page."""
+        self._lab.cancel()
         super().close()
 
     # -- the view

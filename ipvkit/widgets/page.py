@@ -65,10 +65,14 @@ class Picture(W.VBox):
         self._image.value = f"<p>{escape(words)}</p>"
 
     def save(self, kind: str) -> Path | None:
-        """Write the drawing to ``NAME.kind`` in the working directory; None where nothing is drawn yet."""
+        """Write the drawing to ``NAME.kind`` in the working directory; None where nothing is drawn, or it cannot."""
         if self.drawing is None:
             return None
-        path: Path = self.drawing.save(Path.cwd() / f"{self.name}.{kind}")
+        try:
+            path: Path = self.drawing.save(Path.cwd() / f"{self.name}.{kind}")
+        except OSError as error:
+            self._said.value = f"not saved: {escape(str(error))}"
+            return None
         self._said.value = f"saved as {escape(str(path))}"
         return path
 

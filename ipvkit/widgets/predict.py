@@ -112,8 +112,8 @@ class Predict(W.VBox):
             control.disabled = True
 
     def close(self) -> None:
-        """End the lab and take the widget off the page."""
-        self._lab.close()
+        """End the lab, also one that is just being started, and take the widget off the page."""
+        self._lab.cancel()
         super().close()
 
 

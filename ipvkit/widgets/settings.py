@@ -6,10 +6,11 @@ Whatever a kernel might refuse can be set: its refusal is a lesson. Only what is
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import traitlets
 
-from ipvkit.errors import TopologyError
+from ipvkit.errors import BadQuestion, TopologyError
 from ipvkit.topology import FLAGS, MODES, Host, Switch, Topology, Vlan, ipvlan, macvlan
 
 DRIVERS = tuple(f"{kind} {mode}" for kind, modes in MODES.items() for mode in modes)
@@ -21,7 +22,8 @@ class Settings(traitlets.HasTraits):
     """What to build. ``driver`` is driver and mode in one (``ipvlan l2``); ``mode`` can be set by itself.
 
     ``subnets`` is ``same`` or ``other``; ``routes`` as in ``Topology.of``; ``flag`` counts for ipvlan only;
-    ``vlan`` 0 means none. Raises ``traitlets.TraitError`` for what is not on the list.
+    ``vlan`` 0 means none. Raises ``traitlets.TraitError`` for what is not on the list, ``BadQuestion`` for a knob that
+    is not there.
     """
 
     driver = traitlets.Enum(DRIVERS, default_value="ipvlan l2")
@@ -32,6 +34,14 @@ class Settings(traitlets.HasTraits):
     hairpin = traitlets.Bool(False)
     ipv6 = traitlets.Bool(False)
     vlan = traitlets.Int(0, min=0, max=4094)
+
+    def __init__(self, mode: str = "", **settings: Any) -> None:
+        unknown = sorted(settings.keys() - self.trait_names())
+        if unknown:
+            raise BadQuestion("settings", f"there is no {unknown[0]!r}", f"There are: {', '.join(self.trait_names())}.")
+        super().__init__(**settings)
+        if mode:
+            self.mode = mode
 
     @property
     def kind(self) -> str:

@@ -65,8 +65,8 @@ class SideBySide(W.VBox):
         return self.differences
 
     def close(self) -> None:
-        """End the lab and take the widget off the page."""
-        self._lab.close()
+        """End the lab, also one that is just being started, and take the widget off the page."""
+        self._lab.cancel()
         super().close()
 
     def _show(self) -> None:

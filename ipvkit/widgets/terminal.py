@@ -7,6 +7,7 @@ from html import escape
 
 import ipywidgets as W
 
+from ipvkit.errors import BadQuestion
 from ipvkit.lab import Lab
 from ipvkit.widgets.page import Background, Job, StatusLine
 
@@ -16,13 +17,17 @@ KEPT = 20_000  # characters of output that stay on the page
 class Terminal(W.VBox):
     """Run commands in a lab somebody else owns: ``Terminal(lab, "net1")``. It never closes the lab.
 
-    ``run("ip route")`` does it from code and returns the output.
+    ``run("ip route")`` does it from code and returns the output. Raises ``BadQuestion`` for a place that is not there.
     """
 
     def __init__(self, lab: Lab, place: str = "") -> None:
         self.lab, self.output = lab, ""
         self._thread = 0  # the one that waits for a command, which may be cancelled
-        names = lab.topology.names
+        topology = lab.topology
+        others = [host.name for host in topology.hosts] + [switch.name for switch in topology.switches]
+        names = tuple(dict.fromkeys([*topology.names, *others]))
+        if (place or not names) and place not in names:
+            raise BadQuestion("place", f"there is no {place!r}", f"Choose one of: {', '.join(names) or 'none'}.")
         self._place = W.Dropdown(options=names, value=place or names[0], layout=W.Layout(width="120px"))
         self._command = W.Text(placeholder="ip addr", layout=W.Layout(width="420px"))
         self._status, self._screen = StatusLine(), W.HTML()

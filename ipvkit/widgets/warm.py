@@ -41,7 +41,7 @@ class WarmLab:
                 if self._lab is None or not self._lab.alive:
                     self._lab = Lab(topology, on_refusal="record")
                 elif self._lab.topology != topology:
-                    self._lab.rebuild(topology)
+                    self._rebuild(self._lab, topology)
                 if self._cancelled:  # while it was being started
                     self.close()
                     raise LabClosed("cancelled")
@@ -50,6 +50,15 @@ class WarmLab:
                 if self._cancelled:
                     raise LabClosed("cancelled") from error
                 raise
+
+    @staticmethod
+    def _rebuild(lab: Lab, topology: Topology) -> None:
+        """Build anew; a lab in which that failed is neither what it was nor what was asked for, and is ended."""
+        try:
+            lab.rebuild(topology)
+        except BaseException:
+            lab.close()
+            raise
 
     def cancel(self) -> None:
         """End what is being asked, and the machine with it."""

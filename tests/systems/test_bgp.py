@@ -80,3 +80,11 @@ def test_a_session_that_does_not_come_up_ends_in_its_deadline_and_nothing_runs_o
     with pytest.raises(DeadlineExceeded, match=r"(?s)bird in host: not ready in 2 s; it was ended\nlog:.*world: State"):
         bgp.Session(lab)
     assert not running(lab, "bird")
+
+
+def test_one_address_and_all_of_them_are_networks_too(build_lab: BuildLab) -> None:
+    with bgp.Session(build_lab(WORLD)) as session:
+        session.announce("10.0.11.7/32", "0.0.0.0/0", "10.0.12.0/255.255.255.0")
+        assert session.learned() == ("0.0.0.0/0", "10.0.11.7/32", "10.0.12.0/24")
+        with pytest.raises(BadQuestion, match="is no network"):
+            session.announce("fd00:1::/64")

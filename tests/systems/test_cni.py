@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
@@ -169,3 +170,25 @@ def test_what_is_not_there_is_named(build_lab: BuildLab) -> None:
         lab.adopt(Topology.of(ipvlan("l2"), routes="none", pod9="10.0.1.9/24"))
     assert "pod9" not in lab.topology.names
     assert extras.find("no-such-program") is None
+
+
+def test_a_pod_is_in_one_network_and_a_second_does_no_harm(build_lab: BuildLab) -> None:
+    lab = node(build_lab)
+    with cni.Runtime(lab) as runtime:
+        runtime.add("pod1", network("l2", "10.0.1.101/24"))
+        with pytest.raises(BadQuestion, match="pod1 is in the network 'net' already"):
+            runtime.add("pod1", network("l2", "10.0.1.102/24", name="second"))
+        runtime.topology()
+        assert lab.ping("ext", "pod1")
+
+
+def test_what_a_plugin_says_about_one_pod_keeps_no_other(build_lab: BuildLab) -> None:
+    lab = node(build_lab)
+    runtime = cni.Runtime(lab)
+    for number in (1, 2):
+        runtime.add(f"pod{number}", network("l2", f"10.0.1.10{number}/24"))
+    assert lab.run("host", "mv /run/netns/pod1 /run/netns/gone", show=lambda _: None).status == 0
+    with suppress(LabError):
+        runtime.close()
+    assert "10.0.1.102" not in lab.run("host", "ip netns pids pod2; ip -n pod2 addr 2>&1", show=lambda _: None).output
+    lab.run("host", "rm -f /run/netns/gone /run/netns/pod*", show=lambda _: None)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from ipvkit.comparison import compare
-from ipvkit.errors import LabError
+from ipvkit.errors import BadQuestion, LabError
 from ipvkit.lab import Lab
 from ipvkit.systems import docker
 from ipvkit.theory import predict
@@ -54,6 +54,8 @@ def test_l2_two_subnets_on_one_network(lab: Lab, engine: docker.Engine) -> None:
     assert [str(endpoint.driver) for endpoint in topology.endpoints] == ["ipvlan l2"] * 2
     assert [str(route) for name in ("c1", "c2") for route in topology.endpoint(name).routes] == [
         "default via 10.0.1.1", "default via 10.0.2.1"]  # Docker invents the second
+    with pytest.raises(BadQuestion, match="there is a container 'c1'"):
+        engine.run("c1", "lan")
     matrix = lab.ping_matrix()
     assert compare(predict(topology, kernel=lab.machine.kernel), matrix)
     assert str(matrix.pairs["far", "c1"]) == "reply, ttl 63"  # seen from outside as any host of the LAN

@@ -72,8 +72,8 @@ def test_the_port_is_forwarded_and_told_to_the_machine(clone: Path) -> None:
 
 @needs_ruby
 def test_the_address_is_printed_at_every_start(clone: Path) -> None:
-    name, options = recorded(clone)["vm"]["provision"][-1]
-    assert (name, options) == ("address", {"type": "shell", "inline": "ipvkit-address", "run": "always"})
+    name, options = recorded(clone, IPVKIT_PORT="9999")["vm"]["provision"][-1]
+    assert (name, options) == ("address", {"type": "shell", "inline": "ipvkit-address 9999", "run": "always"})
 
 
 @needs_ruby

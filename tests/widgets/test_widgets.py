@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from ipvkit.errors import BadQuestion, LabClosed, TopologyError
+from ipvkit.errors import BadQuestion, DeadlineExceeded, LabClosed, TopologyError
 from ipvkit.lab import Lab
 from ipvkit.topology import Topology, ipvlan, macvlan
-from ipvkit.widgets import Explorer, Predict, SideBySide, Terminal
+from ipvkit.widgets import Chooser, Explorer, Predict, SideBySide, Terminal
 from ipvkit.widgets.settings import DRIVERS, Settings
 from ipvkit.widgets.views import TITLES
+from ipvkit.widgets.warm import WarmLab
 
 LAN = Topology.of(ipvlan("l2"), net1="10.0.1.11/24", net2="10.0.1.12/24")
 
@@ -218,3 +220,46 @@ def test_cancel_ends_a_command_at_once_and_not_the_lab(command: str) -> None:
     assert terminal._status.word == "cancelled"
     assert "sleep" not in terminal.run("cat /proc/[0-9]*/comm")
     lab.close()
+
+
+def test_a_name_that_is_not_there_is_a_bad_question_and_changes_nothing() -> None:
+    explorer = Explorer()
+    for ask in (lambda: explorer.ask("nope"), lambda: Explorer(endpoint=3), lambda: Chooser(bogus=True)):
+        with pytest.raises(BadQuestion):
+            ask()
+    assert (explorer.source, explorer.look("matrix")) == ("net1", None)
+    assert Explorer(mode="l3").model.driver == "ipvlan l3"
+
+
+@pytest.mark.kernel
+def test_a_terminal_offers_every_namespace_and_no_other() -> None:
+    lab = Lab(LAN)
+    assert "br0" in Terminal(lab, "switch").run("ip -br link")
+    with pytest.raises(BadQuestion, match="there is no 'nope'"):
+        Terminal(lab, "nope")
+    lab.close()
+
+
+@pytest.mark.kernel
+def test_a_lab_whose_rebuilding_failed_is_not_asked() -> None:
+    warm = WarmLab()
+    assert warm.ask(LAN, lambda lab: lab.ping("net1", "net2"))
+    many = Topology.of(ipvlan("l2"), **{f"net{n}": f"10.{n // 200}.{n % 200}.1/8" for n in range(1, 190)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ipvkit.lab._BUILD_DEADLINE", 0.0)
+        patch.setattr("ipvkit.lab._SECONDS_PER_STEP", 0.0)
+        with pytest.raises(DeadlineExceeded):
+            warm.ask(many, lambda lab: lab.ping("net1", "net2"))
+    assert not warm.alive
+    assert warm.ask(many, lambda lab: lab.ping("net1", "net2"))
+    warm.close()
+
+
+@pytest.mark.kernel
+def test_closed_while_its_kernel_starts_no_machine_is_left() -> None:
+    warm = WarmLab()
+    timer = threading.Timer(0.05, warm.cancel)
+    timer.start()
+    with pytest.raises(LabClosed):
+        warm.ask(LAN, lambda lab: lab.ping("net1", "net2"))
+    assert not warm.alive
