@@ -12,6 +12,7 @@ import pytest
 
 from ipvkit.choice import CASES, CHOICES, ELSE, RULES, Advice, choose
 from ipvkit.cli.main import main
+from ipvkit.errors import BadQuestion
 from ipvkit.theory import predict
 from ipvkit.topology import Topology, ipvlan, macvlan
 from ipvkit.widgets import Chooser
@@ -83,5 +84,5 @@ def test_the_form_says_the_same() -> None:
     chooser.cases = {"mac_limit": True}
     assert repr(chooser) == repr(choose(dhcp=True, mac_limit=True))
     assert "ipvlan l2" in chooser.children[-1].value
-    with pytest.raises(KeyError):
+    with pytest.raises(BadQuestion, match="'fast' is not known"):
         chooser.cases = {"fast": True}
