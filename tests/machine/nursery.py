@@ -54,6 +54,8 @@ try:
     say("built " + machine.wire.request("hello", deadline=10)["way"])
     sys.stdin.readline()
     if machine.alive() is False:
+        while not machine.wire.gone():  # a kernel whose watchers alone were killed may answer until it is noticed
+            time.sleep(0.01)
         machine.wire.request("hello", deadline=10)
 except (IpvkitError, KeyboardInterrupt) as error:
     if "machine" in globals():
@@ -175,7 +177,8 @@ class Nursery:
             problems = self.left(set())
             client = Client(self.orders)
             expected = [f"built {self.way}", "closed"]
-        elif len(victims) > 1:
+        elif len(victims) > 1:  # nobody is left to end the kernel, before the next start
+            wait_for(lambda: [] if descendants(client.process.pid).keys() & set(victims) else [client.process.pid])
             problems, expected = [], ["ended", "built again", "closed"]
         else:
             problems = self.left({client.process.pid})

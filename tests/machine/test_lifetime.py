@@ -120,5 +120,5 @@ def test_an_interrupt_of_the_whole_process_group_in_mid_build(machine: str) -> N
 
 @pytest.mark.kernel
 def test_supervisor_and_guard_killed_together_are_swept_by_the_next_start() -> None:
-    """The one hole: with no namespaces both watchers can be killed in one instant."""
-    assert watch(100, machine="uml", way="none", role="watchers", moments=[0.6])["problems"] == []
+    """The one hole: with no namespaces both watchers can be killed in one instant, while or after it is built."""
+    assert watch(100, machine="uml", way="none", role="watchers", moments=[0.6, 1.3])["problems"] == []
