@@ -28,7 +28,9 @@ _DIRECTORY, _SOCKET = "/run/cni", "/run/cni/dhcp.sock"
 _VERSION, _DEVICE = "0.4.0", "eth0"
 #: As the kubelet's loopback plugin does first: without lo the pod's kernel cannot tell the pod that a host is absent.
 _PAUSE = 'ip link set lo up && ln -sfn /proc/$$/ns/net "/run/netns/$1" && exec sleep infinity'
-_CALL = 'mkdir -p "$1" && printf %s "$2" | "$3"'
+#: What a plugin says on its standard error is no part of its answer, and is shown only with a failure.
+_CALL = ('mkdir -p "$1" && printf %s "$2" | "$3" 2>"$1/stderr" || '
+         '{ status=$?; cat "$1/stderr"; exit $status; }')
 
 Ipam = Mapping[str, Any]
 
@@ -163,6 +165,6 @@ def _netns(pod: str) -> str:
 def _reason(output: str) -> str:
     """Return the sentence of a plugin's error, which is JSON (specification 0.4.0, "Error")."""
     try:
-        return str(json.loads(output)["msg"])
+        return str(json.JSONDecoder().raw_decode(output)[0]["msg"])
     except (ValueError, KeyError):
         return output.strip()

@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from ipvkit.errors import LabError
+from ipvkit.errors import BadQuestion, LabError
 from ipvkit.findings import Table
-from ipvkit.instruments import asking
 from ipvkit.instruments.story import Step
 from ipvkit.instruments.watch import watch
 from ipvkit.lab import Lab
@@ -111,14 +110,23 @@ def ask(lab: Lab, client: str, *, broadcast: bool, client_id: str = "") -> Lease
     for none. Raises ``LabError`` if udhcpc is not there, ``BadQuestion`` for a name the lab does not have.
     """
     need("busybox")
-    asking.netns(lab.topology, client, "client")
-    script = '#!/bin/sh\n[ "$1" != bound ] || ip addr add "$ip/$mask" dev "$interface"\n'
+    device = client_device(lab, client)
+    script = '#!/bin/sh\n[ "$1" != bound ] || ip addr replace "$ip/$mask" dev "$interface"\n'
     prepare = f"printf '%s' '{script}' >{_SCRIPT} && chmod 755 {_SCRIPT} && exec \"$@\""
-    device = lab.topology.device(client)
     command = ["busybox", "udhcpc", "-f", "-q", "-n", "-t", str(TRIES), "-T", "1", "-i", device, "-s", _SCRIPT, "-C"]
     command += ["-B"] * broadcast + (["-x", f"0x3d:{_identifier(client_id).replace(':', '')}"] if client_id else [])
     seen = watch(lab, client, ["sh", "-c", prepare, "sh", *command], deadline=_ASK_DEADLINE)
     return _read(client, seen.output, packet_table(seen.steps))
+
+
+def client_device(lab: Lab, client: str) -> str:
+    """Return the device by which ``client``, an endpoint or a host, asks. Raises ``BadQuestion`` for another name."""
+    try:
+        return lab.topology.device(client)
+    except KeyError:
+        there = [one.name for one in (*lab.topology.all_endpoints, *lab.topology.hosts)]
+        raise BadQuestion("client", f"{client!r} is no endpoint, and no host with an interface",
+                          f"There are: {', '.join(there)}.") from None
 
 
 def compare_clients(lab: Lab, driver: Driver) -> Table:

@@ -13,11 +13,10 @@ from collections.abc import Sequence
 
 from ipvkit.errors import LabError
 from ipvkit.findings import Table
-from ipvkit.instruments import asking
 from ipvkit.instruments.story import Step
 from ipvkit.instruments.watch import watch
 from ipvkit.lab import Lab
-from ipvkit.systems.dhcp import Lease, packet_table
+from ipvkit.systems.dhcp import Lease, client_device, packet_table
 from ipvkit.systems.needed import need
 
 PATIENCE = 4
@@ -46,8 +45,7 @@ def ask(lab: Lab, client: str, *, broadcast: bool = False, client_id: str = "", 
     does not have.
     """
     need("dhcpcd")
-    asking.netns(lab.topology, client, "client")
-    device = lab.topology.device(client)
+    device = client_device(lab, client)
     settings = [*_SETTINGS, *(["broadcast"] if broadcast else []), f"interface {device}"]
     settings += [f"clientid {client_id}"] if client_id else []
     settings += [f"iaid {iaid}"] if iaid is not None else []

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from ipaddress import ip_interface
+from ipaddress import IPv4Interface
 
 from ipvkit.errors import BadQuestion, LabError
 from ipvkit.findings import CommandResult
@@ -44,7 +44,10 @@ def lan(driver: Driver, children: int = 3, *, locked: bool = False, learning: bo
 
 
 def admit(lab: Lab, *macs: str) -> None:
-    """Tell the locked port of the host that these MACs belong there. Raises ``LabError`` with bridge's words."""
+    """Tell the locked port of the host that these MACs belong there.
+
+    Raises ``LabError`` with bridge's words, ``BadQuestion`` for a lab whose host is on no ``switch``.
+    """
     for mac in macs:
         _run(lab, ["bridge", "fdb", "replace", mac, "dev", _port_device(lab), "master", "static"])
 
@@ -52,8 +55,8 @@ def admit(lab: Lab, *macs: str) -> None:
 class PortRule:
     """A rule on the host's port of the switch; as a context manager it ends with the block.
 
-    ``label`` says what it is, and of what it is an emulation. Raises ``LabError`` with nft's own words, or what is to
-    be installed; a kernel without the bridge family of nftables is one of them: ``Lab(…, machine="uml")`` has it.
+    ``label`` says what it is, and of what it is an emulation. Raises ``BadQuestion`` for a lab whose host is on no
+    ``switch``; ``LabError`` with nft's own words, or what is to be installed; a kernel without the bridge family of nftables is one of them: ``Lab(…, machine="uml")`` has it.
     """
 
     def __init__(self, lab: Lab, label: str, chains: str) -> None:
@@ -123,9 +126,9 @@ def access_point(lab: Lab) -> PortRule:
 def source_check(lab: Lab, *registered: str) -> PortRule:
     """Emulate the check of some clouds: the host's MAC, and of IPv4 the host's address or a ``registered`` one only.
 
-    Raises as ``PortRule`` does.
+    Raises ``BadQuestion`` for what is no IPv4 address, and as ``PortRule`` does.
     """
-    addresses = [str(ip_interface(address).ip) for address in (*lab.topology.addresses("host", 4), *registered)]
+    addresses = [_ipv4_address(address) for address in (*lab.topology.addresses("host", 4), *registered)]
     known = f"{{ {', '.join(dict.fromkeys(addresses))} }}"
     mac = _host_mac(lab)
     admit_it = [f"ether saddr {mac} ip saddr {known} accept", f"ether saddr {mac} arp saddr ip {known} accept"]
@@ -151,8 +154,20 @@ def _chains(device: str, admit_it: Sequence[str], *, out: str = "", size: int = 
             f"chain out {{ type filter hook postrouting priority 300; {out} }};")
 
 
+def _ipv4_address(text: str) -> str:
+    try:
+        return str(IPv4Interface(text).ip)
+    except ValueError:
+        raise BadQuestion("registered", f"{text!r} is no IPv4 address", 'Write it like "10.0.1.11".') from None
+
+
 def _port(lab: Lab) -> Port:
-    return next(port for port in lab.topology.switch(_SWITCH).ports if port.host == "host")
+    ports = (port for switch in lab.topology.switches if switch.name == _SWITCH for port in switch.ports)
+    port = next((port for port in ports if port.host == "host"), None)
+    if port is None:
+        raise BadQuestion("lab", f"its host has no port on a switch called {_SWITCH!r}",
+                          "Build port_security.lan(driver), or the default world.")
+    return port
 
 
 def _port_device(lab: Lab) -> str:

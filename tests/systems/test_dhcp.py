@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -149,10 +150,21 @@ def test_a_server_that_is_never_ready_is_ended(build_lab: BuildLab, monkeypatch:
     assert not running(lab, "dnsmasq")
 
 
-def test_names_that_are_not_there(build_lab: BuildLab) -> None:
+def test_a_client_may_ask_again(build_lab: BuildLab) -> None:
     lab = build_lab(dhcp.two_clients(macvlan("bridge")))
-    with pytest.raises(BadQuestion, match="nobody"):
-        dhcp.ask(lab, "nobody", broadcast=True)
+    with dhcp.Server(lab):
+        first, second = (dhcp.ask(lab, "net1", broadcast=True) for _ in range(2))
+    assert first
+    assert second == first
+
+
+def test_names_that_are_not_there(build_lab: BuildLab) -> None:
+    topology = dhcp.two_clients(macvlan("bridge"))
+    shared = tuple(replace(endpoint, netns="both", child=f"eth{n}") for n, endpoint in enumerate(topology.endpoints))
+    lab = build_lab(replace(topology, endpoints=shared))
+    for name in ("nobody", "both"):
+        with pytest.raises(BadQuestion, match=f"'{name}' is no endpoint.* There are: net1, net2, host"):
+            dhcp.ask(lab, name, broadcast=True)
     assert needed.missing("sh") == ""
     assert needed.missing("no-such-program") == (
         "no-such-program is not installed: apt-get install no-such-program")

@@ -9,7 +9,7 @@ import pytest
 from ipvkit.errors import BadQuestion, LabError
 from ipvkit.lab import Lab
 from ipvkit.systems import port_security
-from ipvkit.topology import AddRoute, Driver, Masquerade, Route, Topology, ipvlan, macvlan
+from ipvkit.topology import AddRoute, Driver, Host, Interface, Masquerade, Route, Topology, ipvlan, macvlan
 from tests.systems.installed import needs
 from tests.systems.theory import compared, compared_behind_a_rule
 
@@ -156,3 +156,9 @@ def test_what_goes_wrong_is_said(build: Build) -> None:
         port_security.virtual_switch(lab)
     with pytest.raises(LabError, match=r"(?s)bridge in switch: exit status"):
         port_security.admit(lab, "no MAC")
+    for wrong in ("net1", "fd00::1"):
+        with pytest.raises(BadQuestion, match=f"registered: '{wrong}' is no IPv4 address"):
+            port_security.source_check(lab, wrong)
+    lab.rebuild(Topology((Host("host", (Interface("eth0"),)),)))
+    with pytest.raises(BadQuestion, match="no port on a switch called 'switch'"):
+        port_security.virtual_switch(lab)
