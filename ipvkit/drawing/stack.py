@@ -11,6 +11,7 @@ colour and a MAC of its own. Imports nothing of ours but the scene and the words
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from ipvkit.drawing.declared import Declared, Key, route_words
 from ipvkit.drawing.density import Density
@@ -176,9 +177,9 @@ class Tower:
         self.shelf_role = "nic" if self.slab.role == "off" else self.slab.role
         self.even = all(isinstance(room, Card) for room in self.rooms)
 
-    @property
+    @cached_property
     def natural(self) -> float:
-        """The width at which nothing is shortened."""
+        """The width at which nothing is shortened; kept, for each storey below asks for it more than once."""
         rows = self._grouped()
         if not rows:
             return self.slab.natural

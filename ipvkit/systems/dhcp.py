@@ -124,9 +124,10 @@ def client_device(lab: Lab, client: str) -> str:
     try:
         return lab.topology.device(client)
     except KeyError:
-        there = [one.name for one in (*lab.topology.all_endpoints, *lab.topology.hosts)]
+        names = [endpoint.name for endpoint in lab.topology.all_endpoints]
+        names += [host.name for host in lab.topology.hosts]
         raise BadQuestion("client", f"{client!r} is no endpoint, and no host with an interface",
-                          f"There are: {', '.join(there)}.") from None
+                          f"There are: {', '.join(names)}.") from None
 
 
 def compare_clients(lab: Lab, driver: Driver) -> Table:

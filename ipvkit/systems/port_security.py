@@ -56,7 +56,8 @@ class PortRule:
     """A rule on the host's port of the switch; as a context manager it ends with the block.
 
     ``label`` says what it is, and of what it is an emulation. Raises ``BadQuestion`` for a lab whose host is on no
-    ``switch``; ``LabError`` with nft's own words, or what is to be installed; a kernel without the bridge family of nftables is one of them: ``Lab(…, machine="uml")`` has it.
+    ``switch``; ``LabError`` with nft's own words, or what is to be installed; a kernel without the bridge family of
+    nftables is one of them: ``Lab(…, machine="uml")`` has it.
     """
 
     def __init__(self, lab: Lab, label: str, chains: str) -> None:
