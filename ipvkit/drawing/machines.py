@@ -20,6 +20,7 @@ TITLE, TAG, ROUTE = Font(16, bold=True), Font(11.5), Font(11.5, mono=True)
 PORT, OPTION, SWITCH_NAME = Font(12, mono=True, bold=True), Font(11), Font(14, bold=True)
 ROUTES_SHOWN = 2
 PORT_SIZE = 12.0
+OPTION_ROWS = 2  # of a port: more would reach down to the next
 
 
 class HostBox:
@@ -81,13 +82,13 @@ class SwitchBox:
     def _texts(self, name: str) -> list[tuple[str, Font]]:
         if self.lane:
             return [(" ".join([name, *self.words[name]]), PORT)]
-        return [(name, PORT), *((word, OPTION) for word in self.words[name])]
+        return [(name, PORT), *((row, OPTION) for row in _rows(self.words[name]))]
 
     def draw(self, sketch: Sketch, x: float, width: float, sides: dict[str, tuple[str, float]],
              middle: float) -> tuple[float, float]:
         """Draw it from its first to its last port; ``sides`` gives each port's side and y. Return top and bottom."""
         heights = [y for _, y in sides.values()] or [middle]
-        lowest = max([y + 14 * len(self.words[name]) for name, (_, y) in sides.items()] or [middle])
+        lowest = max([y + 14 * len(_rows(self.words[name])) for name, (_, y) in sides.items()] or [middle])
         top, bottom = min(heights) - 62 - self.lane / 2, lowest + 26
         name = self.switch.name
         sketch.box(x, top, width, bottom - top, "switch", radius=10, title=f"switch {name}", of=name)
@@ -117,6 +118,12 @@ def port_words(port: Port) -> list[str]:
     words += ["locked"] if port.locked else []
     words += [f"VLAN {port.untagged}"] if port.untagged is not None else []
     return words + ([f"tagged {','.join(map(str, port.tagged))}"] if port.tagged else [])
+
+
+def _rows(words: list[str]) -> list[str]:
+    """Return what is special about a port in as many rows as there is room for."""
+    half = (len(words) + 1) // 2
+    return [", ".join(words[:half]), ", ".join(words[half:])] if len(words) > OPTION_ROWS else words
 
 
 def nics(box: HostBox) -> list[Key]:

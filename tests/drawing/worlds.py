@@ -70,10 +70,20 @@ CABLED = Topology(
     hosts=tuple(Host(name, (Interface("eth0"), Interface("eth1"))) for name in "abcd"),
     cables=(Cable("a.eth0", "b.eth0"), Cable("a.eth1", "c.eth0"), Cable("c.eth1", "d.eth1")),
     endpoints=(Endpoint("x", ipvlan("l2"), host="a"), Endpoint("y", macvlan("vepa"), host="b", parent="eth1")))
+OPTIONS = Topology(  # every option at neighbouring ports
+    hosts=(Host("host", tuple(Interface(f"eth{n}") for n in range(4))), Host("ext", (Interface("eth0"),))),
+    switches=(Switch("switch", (*(Port("host", f"eth{n}", hairpin=True, learning=False, locked=True, untagged=20,
+                                       tagged=(30, 40)) for n in range(4)), Port("ext", "eth0"))),),
+    endpoints=(Endpoint("net1", macvlan("bridge"), ("10.0.1.11/24",)),))
+TALL = Topology(  # each child on the one before it
+    hosts=(Host("host", (Interface("eth0"),)),),
+    endpoints=(Endpoint("net1", macvlan("bridge")),
+               *(Endpoint(f"net{n}", macvlan("bridge"), host=f"net{n - 1}", parent=f"macv{n - 1}")
+                 for n in range(2, 16))))
 EMPTY = Topology(hosts=())
 
 WORLDS = {"classic": CLASSIC, "long": LONG, "changed": CHANGED, "deleted": DELETED, "nested": NESTED,
-          "cabled": CABLED, "empty": EMPTY}
+          "cabled": CABLED, "options": OPTIONS, "tall": TALL, "empty": EMPTY}
 
 
 def overlap(one: Bounds, other: Bounds) -> bool:
