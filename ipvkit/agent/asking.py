@@ -52,6 +52,7 @@ class Asker:
         self._names: dict[int, str] = {}  # the namespace of each descriptor
         self._poll = select.epoll()
         for netns in dict.fromkeys(question.netns for question in questions):
+            check()
             with places.inside(netns):
                 echo = self._echoes[netns] = Echo(family, run, token, **options)
             self._names[echo.fileno()] = netns
@@ -148,17 +149,17 @@ class Asker:
             netns = self._names[descriptor]
             echo = self._echoes[netns]
             for heard in echo.hear():
-                self._take(heard)
+                if heard.number < len(self.questions) and self.questions[heard.number].netns == netns:
+                    self._take(heard)  # else it came to another namespace that has the asker's address as well
             for sender in echo.told_by:
                 self._told(netns, sender)
             echo.told_by.clear()
         return open_before - len(self._waiting)
 
     def _take(self, heard: Heard) -> None:
-        if heard.number < len(self.questions):
-            if heard.verdict == "reply" or self.verdict(heard.number) != "reply":
-                self.answers[heard.number] = heard
-            self._waiting.discard(heard.number)
+        if heard.verdict == "reply" or self.verdict(heard.number) != "reply":
+            self.answers[heard.number] = heard
+        self._waiting.discard(heard.number)
 
 
 def family_of(version: int) -> int:

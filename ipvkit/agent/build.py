@@ -106,6 +106,8 @@ class Builder:
         self._queue(number, step)
 
     def _do_inside(self, number: int, step: Step) -> None:
+        for other in self._incoming.pop(step["netns"], ()):  # a child that waits in its parent's namespace
+            self._flush(other)
         self._flush(step["netns"])
         try:
             with places.inside(step["netns"]):

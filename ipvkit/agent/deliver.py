@@ -206,7 +206,12 @@ def _spread(request: Request) -> dict[str, Any]:
     wanted = request.params
     netns, device, group = wanted["netns"], wanted["device"], wanted["group"]
     listeners = [Listener(name, group) for name in wanted["netnses"]]
-    sender, token = _sender(netns, device, group), os.urandom(8)
+    try:
+        sender, token = _sender(netns, device, group), os.urandom(8)
+    except OSError as error:
+        if error.errno != errno.ENODEV:  # the device has been deleted or moved away
+            raise
+        return {"errno": "ENODEV", "received": []}
     problem = ""
     for _ in range(ROUNDS):
         try:

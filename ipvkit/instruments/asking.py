@@ -23,6 +23,7 @@ WORDS = {
     "": "lost", "ENETUNREACH": "network unreachable", "EHOSTUNREACH": "host unreachable", "ENOBUFS": "no buffers",
     "EMSGSIZE": "message too long", "EACCES": "prohibited", "EPERM": "prohibited", "ENETDOWN": "network down",
     "ECONNREFUSED": "port unreachable", "EINVAL": "invalid argument",
+    "ENODEV": "no such device",
 }
 
 

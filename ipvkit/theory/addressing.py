@@ -10,18 +10,22 @@ from ipvkit.theory.state import BITS, Address, Device, FibRoute, Namespace, is_l
 
 
 def add_address(device: Device, text: str) -> None:
-    """Add an address; on an ipvlan child no sibling may have it: ipvlan_addr4_validator_event."""
+    """Add an address; of all ipvlan children of a parent, this one included, one may have it once: ipvlan_addr_busy.
+
+    An IPv6 address is on a device once, whatever its prefix length; an IPv4 one once with each.
+    """
     address = Address.parse(text)
     if address.family == 6 and device.without_ipv6:
         if device.too_small_for_ipv6:
             raise No("mtu-below-ipv6", "ipv6-needs-mtu")
         device.without_ipv6 = False  # ipv6_find_idev
-    if device.kind == "ipvlan":
-        for sibling in device.parent_port.children:
-            if sibling is not device and any(a.value == address.value for a in sibling.addresses):
-                raise No("address-on-sibling", "address-once-on-ipvlan-parent")
-    if any(a.value == address.value and a.prefix == address.prefix for a in device.addresses):
+    there = [a for a in device.addresses if a.value == address.value and address.family in (6, a.family)]
+    if any(address.family == 6 or a.prefix == address.prefix for a in there):
         raise No("address-exists", "address-once-on-device")
+    if device.kind == "ipvlan":
+        for child in device.parent_port.children:
+            if any(a.value == address.value for a in child.addresses):
+                raise No("address-on-sibling", "address-once-on-ipvlan-parent")
     device.addresses.append(address)
     if device.up:
         connect(device, address)
@@ -90,14 +94,19 @@ def add_route(netns: Namespace, family: int, network: int, prefix: int, gateway:
     taken = [(r.family, r.network, r.prefix) for r in netns.routes if family == 4 or r.source is None]
     if (family, network, prefix) in taken:
         raise No("route-exists", "route-once")
-    netns.routes.append(FibRoute(family, network, prefix, kind, gateway, device))
+    own = family == 4 and gateway is not None and _own(netns, gateway) is not None
+    netns.routes.append(FibRoute(family, network, prefix, kind, gateway, device, gateway_is_own=own))
 
 
 def remove_route(netns: Namespace, family: int, network: int, prefix: int, gateway: int | None,
-                 device: Device | None) -> None:
-    """Remove the first route to a destination that goes through the gateway and device named."""
-    for route in netns.routes:
+                 device: Device | None, kind: str) -> None:
+    """Remove the first route to a destination that goes through the gateway and device named.
+
+    IPv4 compares the kind as well (fib_table_delete); IPv6 does not, and takes the smallest metric first.
+    """
+    for route in sorted(netns.routes, key=lambda route: family == 6 and route.source is None):
         same = (route.family, route.network, route.prefix) == (family, network, prefix)
+        same = same and (family == 6 or route.kind == kind)
         if same and gateway in (None, route.gateway) and device in (None, route.device):
             netns.routes.remove(route)
             return
@@ -124,7 +133,7 @@ def _own(netns: Namespace, gateway: int) -> Device | None:
 def _device_towards(netns: Namespace, gateway: int, family: int) -> Device:
     own = _own(netns, gateway) if family == 4 else None
     if own is not None:
-        return own  # IPv4 takes one's own address for a gateway, though nobody will answer there
+        return own  # IPv4 takes one's own address for a gateway
     for row in _on_link(netns, gateway, family) if not is_link_local(gateway) else ():  # every link has such addresses
         if row.device is not None:
             return row.device

@@ -14,10 +14,10 @@ from ipvkit.theory.firewall import Firewall
 from ipvkit.theory.frames import Frame, Packet, Point
 from ipvkit.theory.judge import Verdict, judge
 from ipvkit.theory.link import Carriage, Fdb
-from ipvkit.theory.prediction import Theory
+from ipvkit.theory.prediction import Theory, known_family
 from ipvkit.theory.rules import RULES
 from ipvkit.theory.sources import select_address
-from ipvkit.theory.state import BROADCAST, Address, Device, Namespace
+from ipvkit.theory.state import BROADCAST, Device, Namespace
 from ipvkit.topology import Topology
 
 #: A MAC that stands for a multicast group: every device of the lab is taken to be a member.
@@ -48,13 +48,20 @@ def predict_delivery(topology: Topology, source: str, destination: str, kernel: 
                      family: int = 4) -> Verdict:
     """Return what becomes of a UDP datagram to a name's first address: arrived, lost, or what the sender is told.
 
-    Raises KeyError for a name the topology does not have, IndexError if the target has no address of the family.
+    Raises KeyError for a name the topology does not have, ValueError if the target has no address of the family.
     """
     theory = Theory(topology, kernel)
     origin, target = (theory.world.namespaces[topology.netns(name)] for name in (source, destination))
     exchange = Exchange(theory.neighbourhood, origin)
-    exchange.run(Address.parse(topology.addresses(destination, family)[0]).value, family, "datagram", target)
+    exchange.run(_address(theory, destination, family), family, "datagram", target)
     return theory.within_domain(exchange, judge(exchange, theory.world), family)
+
+
+def _address(theory: Theory, name: str, family: int) -> int:
+    found = theory.first_address(name, known_family(family))
+    if found is None:
+        raise ValueError(f"{name} has no IPv{family} address: give it one, or ask for the other family")
+    return found
 
 
 def predict_broadcast(topology: Topology, source: str, kernel: str = "6.1") -> Receivers:
@@ -63,15 +70,19 @@ def predict_broadcast(topology: Topology, source: str, kernel: str = "6.1") -> R
 
 
 def predict_multicast(topology: Topology, source: str, group: str = "224.0.0.1", kernel: str = "6.1") -> Receivers:
-    """Return who receives a datagram to ``group``, of which every device is a member. ValueError for no address."""
+    """Return who receives a datagram to ``group``, of which every device is a member. ValueError for no group."""
     address = ip_address(group)
+    if not address.is_multicast:
+        raise ValueError(f"group: {group} is not a multicast address: write 224.0.0.1 or ff02::1")
     return _spread(Theory(topology, kernel), source, GROUP, int(address), address.version)
 
 
 def _spread(theory: Theory, source: str, mac: str, destination: int, family: int) -> Receivers:
     topology = theory.topology
     netns = theory.world.namespaces[topology.netns(source)]
-    device = netns.devices[topology.device(source)]
+    device = netns.devices.get(topology.device(source))
+    if device is None:  # deleted, moved away, or never made
+        return Receivers(source, (), {}, "no such device")
     if not device.up or (family == 6 and not device.link_local):  # ip_route_output_key_hash_rcu, addrconf_add_mroute
         return Receivers(source, (), {}, "network unreachable")
     packet = Packet("datagram", _source_for_all(netns, device, destination, family), destination, family)
@@ -123,7 +134,7 @@ def _places(topology: Topology) -> dict[tuple[str, str], str]:
 def predict_macs(topology: Topology, listener: str, kernel: str = "6.1", family: int = 4) -> dict[str, tuple[str, ...]]:
     """Return the MACs each switch port (``switch.p1``) learns when every name sends one datagram to ``listener``."""
     theory = Theory(topology, kernel)
-    target = Address.parse(topology.addresses(listener, family)[0]).value
+    target = _address(theory, listener, family)
     learned: Fdb = {}
     for name in topology.names:
         exchange = Exchange(theory.neighbourhood, theory.world.namespaces[topology.netns(name)])
@@ -144,6 +155,6 @@ def predict_hooks(topology: Topology, source: str, destination: str, kernel: str
     theory = Theory(topology, kernel)
     origin = theory.world.namespaces[topology.netns(source)]
     exchange = Exchange(theory.neighbourhood, origin, keep=True)
-    exchange.run(Address.parse(topology.addresses(destination, 4)[0]).value, 4, "datagram")
+    exchange.run(_address(theory, destination, 4), 4, "datagram")
     passed = exchange.firewall.passed
     return {netns.name: tuple(hook for hook in HOOKS if hook in hooks) for netns, hooks in passed.items()}

@@ -164,7 +164,7 @@ class Builder:
             if add:
                 addressing.add_route(netns, route.family, value, network.prefixlen, gateway, device, route.kind)
             else:
-                addressing.remove_route(netns, route.family, value, network.prefixlen, gateway, device)
+                addressing.remove_route(netns, route.family, value, network.prefixlen, gateway, device, route.kind)
 
         self.attempt(f"{name}: {'add' if add else 'remove'} a route to {route.to}", make,
                      uses=(netns.name, route.dev or ""))

@@ -104,8 +104,8 @@ def missed(failed: Resolution, world: World) -> tuple[Device | None, str]:
             for device in owner.devices.values():
                 if asked.target in device.values:
                     rule = _between(asked.device, device)
-                    return (device, rule) if rule else (None, failed.rule)
-    return None, failed.rule
+                    return (device, rule) if rule else (None, failed.unsent or failed.rule)
+    return None, failed.unsent or failed.rule
 
 
 def _between(asking: Device, owner: Device) -> str:

@@ -31,7 +31,7 @@ IPVLAN = table(
     Rule("ipvlan-in-to-host", "A frame whose destination no child has stays with the parent's host",
          f"{_CORE} ipvlan_handle_mode_l3", "3.19"),
     Rule("ipvlan-private-no-sibling", "With the private flag a packet to a sibling is dropped",
-         f"{_CORE} ipvlan_xmit_mode_l2", "4.15", sender_sees="no buffers"),
+         f"{_CORE} ipvlan_xmit_mode_l2, ipvlan_xmit_mode_l3", "4.15", sender_sees="no buffers"),
     Rule("ipvlan-vepa-out", "With the vepa flag siblings are not looked up: even their packets go to the wire",
          f"{_CORE} ipvlan_xmit_mode_l2", "4.15"),
     Rule("ipvlan-l3-to-sibling",

@@ -19,6 +19,10 @@ LEARNS = {4: "arp-learns-asker", 6: "nd-learns-asker"}
 ANSWERS = {4: "arp-answers", 6: "nd-answers"}
 NOBODY = {4: "arp-nobody", 6: "nd-nobody"}
 NOT_MINE = {4: "arp-not-mine", 6: "nd-not-mine"}
+ELSEWHERE = {4: "arp-answer-elsewhere", 6: "nd-answer-elsewhere"}
+
+#: What keeps a question from leaving the device that asks it.
+UNSENT = ("device-down", "no-carrier")
 
 
 #: Who learned which address's MAC.
@@ -51,6 +55,7 @@ class Resolution(NamedTuple):
     """The outcome of a question: the MAC or None, who learned what, the trails to show, the rule that decided.
 
     ``ends``: where the copies of a question ended that nobody answers; of copies that went the same way one.
+    ``unsent``: the rule that kept the question from being heard by anybody at all, or "".
     """
 
     asked: Question
@@ -61,6 +66,7 @@ class Resolution(NamedTuple):
     answer: Point | None
     rule: str
     ends: tuple[Point, ...] = ()
+    unsent: str = ""
 
 
 class Neighbourhood:
@@ -92,21 +98,24 @@ class Neighbourhood:
         flood = self._flood(question)
         fdb, learned, stopped = dict(flood.fdb), list[Learned](), list[Point]()
         first: tuple[Device, Point] | None = None
+        asked: Point | None = None  # how the question got to the first one whose answer was stopped
         for device in self._with_address(question, flood):
             heard = flood.heard[device]
             silent = _keeps_silent(question, device)
             if silent:
                 stopped.append(Point(heard.trail, device, silent, heard.frame))
+                asked = asked or heard.trail
                 continue
             learned.append((device, question.asker, heard.frame.source))
             trail = _answer(question, device, heard, fdb, stopped)
+            asked = asked or (heard.trail if stopped else None)
             first = first or (trail and (device, trail))  # later ones do not change it (LOCKTIME)
         if first is None:
-            start = Point(None, question.device, ASKS[question.family], question.frame())
+            start = asked or Point(None, question.device, ASKS[question.family], question.frame())
             last = stopped[0] if stopped else None
             rule = last.rule if last else NOBODY[question.family]
             ends = _ends(question, flood) if self.exact and last is None else ()
-            return Resolution(question, None, tuple(learned), fdb, start, last, rule, ends)
+            return Resolution(question, None, tuple(learned), fdb, start, last, rule, ends, _unsent(question, flood))
         answerer, trail = first
         learned.append((question.device, question.target, answerer.mac))
         return Resolution(question, answerer.mac, tuple(learned), fdb, flood.heard[answerer].trail, trail,
@@ -147,6 +156,12 @@ def _ends(question: Question, flood: Flood) -> tuple[Point, ...]:
     return tuple({(id(end.before), end.rule): end for end in reversed([*heard, *flood.losses])}.values())[::-1]
 
 
+def _unsent(question: Question, flood: Flood) -> str:
+    """Return the rule that kept a question from being heard by anybody, or "" if somebody heard it."""
+    last = flood.losses[-1].rule if flood.losses and not flood.heard.keys() - {question.device} else ""
+    return last if last in UNSENT else ""
+
+
 def _keeps_silent(question: Question, device: Device) -> str:
     """Return the rule by which a device that hears a question for one of its addresses does not answer, or ""."""
     if device.noarp:
@@ -168,7 +183,8 @@ def _answer(question: Question, device: Device, heard: Delivery, fdb: Fdb, stopp
         stopped.append(Point(arrived.trail, thief, "ipvlan-l3s-in", reply))
         return None
     if arrived is None:
-        stopped += journey.losses[-1:]
+        elsewhere = [Point(d.trail, d.device, ELSEWHERE[question.family], reply) for d in journey.deliveries]
+        stopped += journey.losses[-1:] or elsewhere[-1:]
         return None
     return arrived.trail
 

@@ -64,6 +64,7 @@ class Outgoing(ABC):
         self.arrived: Packet | None = None
         self.way: Point | None = None
         self.firewall = Firewall()
+        self.outside = ""  # the rule that says why the theory does not follow a packet of this exchange
         self._keep = keep
         self._nested = 0  # devices that are sending inside one another
         self._target: Namespace | None = None
@@ -112,6 +113,7 @@ class Outgoing(ABC):
         An answer to a link-local address goes by the device the address asked for is on (icmp6_dev).
         """
         lo = netns.devices["lo"]
+        self._wants_lo_up(netns)
         trail = Point(trail, lo, "route-local")
         if dropped := self.firewall.stops(netns, packet, "postrouting"):
             self._drop(packet, Point(trail, lo, dropped))
@@ -121,11 +123,20 @@ class Outgoing(ABC):
             assert route.device is not None
             self._local(netns, route.device if is_link_local(packet.destination) else lo, packet, trail)
 
+    def _wants_lo_up(self, netns: Namespace) -> None:
+        if not netns.devices["lo"].up:
+            self.outside = "route-through-lo"
+
     def _follow(self, netns: Namespace, packet: Packet, trail: Point, route: FibRoute) -> None:
         assert route.device is not None
-        rule = "route-on-link" if route.gateway is None else "route-gateway"
-        hop = packet.destination if route.gateway is None else route.gateway
-        self._transmit(netns, packet, Point(trail, route.device, rule), route.device, hop)
+        on_link = route.gateway is None or route.gateway_is_own
+        rule = "route-on-link" if on_link else "route-gateway"
+        hop = packet.destination if on_link or route.gateway is None else route.gateway
+        if route.device.kind == "lo":
+            self.outside = "route-through-lo"
+            self._lose(packet, Point(trail, route.device, self.outside), self.outside)
+        else:
+            self._transmit(netns, packet, Point(trail, route.device, rule), route.device, hop)
 
     def _transmit(self, netns: Namespace, packet: Packet, trail: Point, device: Device, hop: int) -> None:
         """Find the next hop's MAC and let the device send: ip_output, ip_finish_output2."""
@@ -181,8 +192,10 @@ class Outgoing(ABC):
         self.fdb.update(found.fdb)
         for holder, address, mac in found.learned:
             self.neighbours[holder, address] = mac
-        if self._keep and found.mac is None and (found.answer or found.ends):  # their trails begin with the question
-            self.events += [Event("no answer", end) for end in found.ends or [found.answer] if end]
+        if self._keep and found.mac is None and found.ends:  # their trails begin with the question
+            self.events += [Event("no answer", end) for end in found.ends]
+        elif self._keep and found.mac is None and found.answer:
+            self.events += [Event("question", found.question), Event("no answer", found.answer)]
         elif self._keep:
             self.events.append(Event("question", found.question))
             if found.answer:
@@ -228,6 +241,7 @@ class Outgoing(ABC):
         rule = FAILED[packet.family] if own else "forward-arp-failed"
         self._lose(packet, trail, rule, failed)
         if own and packet.kind in QUESTIONS:  # an ICMP error to itself, through lo
+            self._wants_lo_up(netns)
             error = Packet("host unreachable", packet.source, packet.source, packet.family)
             if not self.firewall.stops(netns, error, "output", "postrouting", "prerouting", "input"):
                 self._finish("host unreachable", rule, trail)

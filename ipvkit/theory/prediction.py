@@ -97,6 +97,7 @@ class Theory:
         self.neighbourhood = Neighbourhood(self.world, exact)
         self._mtu = min(_mtus(topology), default=LEAST_MTU[6])
         self._addresses: dict[tuple[str, int], int | None] = {}
+        self._for_many = _for_many(self.world)
         self._unknown = {rule.id for rule in RULES.values() if not rule.holds_for(kernel)}
 
     def link_local_device(self, name: str) -> Device | None:
@@ -136,8 +137,10 @@ class Theory:
         if link_local:
             through, there = self.link_local_device(source), self.link_local_device(destination)
             target = there.link_local if through and there else None
+        elif {self.first_address(name, family) for name in (source, destination)} & self._for_many:
+            return None, Verdict(NOT_MODELLED, RULES["address-for-many"].says, "address-for-many")
         else:
-            target = self._first_address(destination, family)
+            target = self.first_address(destination, family)
         if target is None:
             what = f"{source} or {destination} has no link-local" if link_local else f"{destination} has no IPv{family}"
             return None, Verdict(NOT_MODELLED, f"{what} address", "no-address")
@@ -146,7 +149,7 @@ class Theory:
         exchange.run(target, family, through=through)
         return exchange, self.within_domain(exchange, judge(exchange, self.world), family)
 
-    def _first_address(self, name: str, family: int) -> int | None:
+    def first_address(self, name: str, family: int) -> int | None:
         """Return the address that a question about ``name`` is asked of; looked up once, as reading one takes time."""
         if (name, family) not in self._addresses:
             declared = self.topology.addresses(name, family)
@@ -158,8 +161,9 @@ class Theory:
 
         The theory does not follow fragments.
         """
-        if self._mtu < LEAST_MTU[family]:
-            return Verdict(NOT_MODELLED, RULES["mtu-too-small"].says, "mtu-too-small")
+        outside = exchange.outside or ("mtu-too-small" if self._mtu < LEAST_MTU[family] else "")
+        if outside:
+            return Verdict(NOT_MODELLED, RULES[outside].says, outside)
         trails = self._trails(exchange) if self._unknown else []
         for trail in trails:
             for point in points(trail):
@@ -176,6 +180,25 @@ class Theory:
         return found
 
 
+def known_family(family: int) -> int:
+    """Return ``family``. ValueError if it is neither 4 nor 6."""
+    if family not in (4, 6):
+        raise ValueError(f"family: {family!r} is no address family: write 4 or 6")
+    return family
+
+
+def _for_many(world: World) -> frozenset[int]:
+    """Return the addresses that are not one station's in some subnet: broadcast, and anycast of the routers there."""
+    found = set[int]()
+    for device in world.devices():
+        for address in device.addresses:
+            if address.family == 4 and address.prefix < 31:
+                found.add(address.network | (1 << 32 - address.prefix) - 1)
+            elif address.family == 6 and address.prefix < 127 and device.netns.forwarding:
+                found.add(address.network)
+    return frozenset(found)
+
+
 def _mtus(topology: Topology) -> list[int]:
     """Return every MTU that somebody asks for; one below what any device may have is refused and changes nothing."""
     changed = [change.mtu for change in topology.changes if isinstance(change, SetMtu)]
@@ -188,9 +211,11 @@ def predict(topology: Topology, kernel: str = "6.1", family: int = 4, *, link_lo
 
     The request has 56 bytes of payload, as that of ``lab.ping``; an MTU too small for it makes it "not modelled".
     ``link_local``: to the IPv6 address the other's device gave itself (fe80::…), through the sender's own device.
-    Raises ValueError if ``kernel`` is no version. Pairs whose target has no address to ask are left out.
+    Raises ValueError if ``kernel`` is no version or ``family`` neither 4 nor 6. Pairs whose target has no address to
+    ask are left out.
     """
     theory = Theory(topology, kernel)
+    known_family(family)
     if link_local:
         family, names = 6, tuple(name for name in topology.names if theory.link_local_device(name))
     else:
@@ -202,9 +227,10 @@ def explain(topology: Topology, source: str, destination: str, kernel: str = "6.
             link_local: bool = False) -> Walk:
     """Return the walk of an echo request from one name to another, step by step, ARP and the way back included.
 
-    ``link_local`` as for `predict`. Raises KeyError if a name is not one of ``topology.names``, ValueError if
-    ``kernel`` is no version.
+    ``link_local`` as for `predict`. Raises KeyError if a name is not one of ``topology.names``, ValueError as
+    `predict` does.
     """
+    known_family(family)
     for name in (source, destination):
         if name not in topology.names:
             raise KeyError(f"no name {name!r}: the names are {', '.join(topology.names)}")

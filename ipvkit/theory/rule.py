@@ -39,9 +39,9 @@ class Rule:
 
 def version_of(kernel: str) -> tuple[int, int]:
     """Return (major, minor) of a kernel release. ValueError if it does not begin with two numbers."""
-    parts = kernel.split("-")[0].split(".")
-    if len(parts) < 2 or not (parts[0].isdigit() and parts[1].isdigit()):
-        raise ValueError(f"{kernel!r} is not a kernel version: write 6.1 or 6.1.0-13-amd64")
+    parts = kernel.split("-")[0].split(".") if isinstance(kernel, str) else []
+    if len(parts) < 2 or not (parts[0].isdecimal() and parts[1].isdecimal()):
+        raise ValueError(f"{kernel!r} is not a kernel version: write '6.1' or '6.1.0-13-amd64'")
     return int(parts[0]), int(parts[1])
 
 

@@ -81,7 +81,7 @@ class Port:
     @property
     def passthru(self) -> bool:
         """True if the one macvlan child has taken the parent over."""
-        return self.kind == "macvlan" and any(child.mode == "passthru" for child in self.children)
+        return self.kind == "macvlan" and bool(self.children) and self.children[0].mode == "passthru"
 
     def settle(self) -> None:
         """Make the tables that packets are looked up in: only children that are up are in them.
@@ -171,7 +171,10 @@ class Device:
 
 @dataclass(frozen=True, eq=False)
 class FibRoute:
-    """A row of a routing table; ``kind`` also has local and broadcast (the local table)."""
+    """A row of a routing table; ``kind`` also has local and broadcast (the local table).
+
+    ``gateway_is_own``: an address of the namespace itself is no next hop, all is on the link (RT_SCOPE_HOST).
+    """
 
     family: int
     network: int
@@ -180,6 +183,7 @@ class FibRoute:
     gateway: int | None = None
     device: Device | None = None
     source: int | None = None
+    gateway_is_own: bool = False
 
     def covers(self, value: int) -> bool:
         """Tell whether the row is for ``value``."""
@@ -220,7 +224,8 @@ class Namespace:
     def settle(self) -> None:
         """Make the look-up tables; call after every change."""
         self.local = frozenset(value for device in self.devices.values() for value in device.values)
-        self.routes.sort(key=lambda route: -route.prefix)
+        # IPv6 gives a subnet's own route a smaller metric than one that is added: 256, 1024
+        self.routes.sort(key=lambda route: (-route.prefix, route.family == 6 and route.source is None))
         self.found.clear()
 
     def lookup(self, value: int, family: int, through: Device | None = None) -> FibRoute | None:

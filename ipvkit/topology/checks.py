@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from ipaddress import IPv4Network, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Any
 
 from ipvkit.errors import TopologyError
@@ -13,6 +13,9 @@ INTERFACE_NAME_LENGTH = 15  # IFNAMSIZ is 16 with the closing zero: include/uapi
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _SHOWN_LENGTH = 60
+_IN_WORDS = {int: "a whole number", str: "a text"}
+_EVERYBODY = IPv4Address("255.255.255.255")
+_COMPATIBLE = IPv6Network("::/96")
 
 
 def clean(part: Any, field: str, check: Callable[..., Any], *rest: Any) -> None:
@@ -69,10 +72,25 @@ def interface_address(field: str, value: Any) -> str:
     try:
         if not isinstance(value, str) or "/" not in value or "%" in value:
             raise ValueError
-        return str(ip_interface(value))
+        address = ip_interface(value)
     except ValueError:
         raise TopologyError(field, f"{shown(value)} is not an address with a prefix length",
                             "Write 10.0.1.11/24 or fd00:1::11/64.") from None
+    _refuse_special(field, address.ip)
+    return str(address)
+
+
+def _refuse_special(field: str, address: IPv4Address | IPv6Address) -> None:
+    """Refuse what the kernel refuses, or keeps to itself, or what no device has in addition to its own."""
+    if address.is_multicast or address.is_loopback or address.is_unspecified or address == _EVERYBODY:
+        raise TopologyError(field, f"{address} is not the address of one station on a network",
+                            "Write 10.0.1.11/24 or fd00:1::11/64.")
+    if address.version == 6 and address.is_link_local:
+        raise TopologyError(field, f"{address} is link-local, and each device gives itself such an address",
+                            "Ask for that one with link_local=True; declare one like fd00:1::11/64.")
+    if address in _COMPATIBLE:
+        raise TopologyError(field, f"{address} is an IPv4 address in IPv6's clothes, which nobody uses any more "
+                            "(RFC 4291, 2.5.5.1)", "Write 10.0.1.11/24 or fd00:1::11/64.")
 
 
 def interface_addresses(field: str, value: Any) -> tuple[str, ...]:
@@ -152,6 +170,6 @@ def as_tuple(field: str, value: Any, kind: type) -> tuple[Any, ...]:
     found = tuple(members)
     for index, member in enumerate(found):
         if not isinstance(member, kind):
-            raise TopologyError(f"{field}[{index}]", f"{shown(member)} is not a {kind.__name__}",
-                                f"Give a {kind.__name__}.")
+            wanted = _IN_WORDS.get(kind, f"a {kind.__name__}")
+            raise TopologyError(f"{field}[{index}]", f"{shown(member)} is not {wanted}", f"Give {wanted}.")
     return found

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from ipvkit.errors import TopologyError
 from ipvkit.topology.changes import (
+    CHANGES,
+    AddAddress,
     AddEndpoint,
     Change,
     Drop,
@@ -19,6 +21,7 @@ from ipvkit.topology.changes import (
     Move,
     Plug,
     RemoveLink,
+    SetMac,
     SetMode,
     Unplug,
 )
@@ -87,6 +90,9 @@ class _References:
             if vlan.parent == "lo":
                 raise TopologyError(f"{field}.vlans.{vlan.name}.parent", "lo takes no VLAN sub-interface",
                                     _one_of(nic.name for nic in host.interfaces))
+            if vlan.parent in {other.name for other in host.vlans}:
+                raise TopologyError(f"{field}.vlans.{vlan.name}.parent", f"{vlan.parent} is a VLAN itself",
+                                    _one_of(nic.name for nic in host.interfaces))
             self.add(f"{field}.vlans.{vlan.name}", host.name, vlan.name)
         for vlan, other in combinations(host.vlans, 2):
             if (vlan.parent, vlan.id) == (other.parent, other.id):
@@ -109,14 +115,16 @@ class _References:
         self.namespaces[endpoint.name] = endpoint.netns
 
     def change(self, field: str, change: Change) -> None:
+        if type(change) not in CHANGES.values():
+            raise TopologyError(field, f"{type(change).__name__} says where, but not what to change",
+                                f"Use one of: {', '.join(CHANGES)}.")
         netns = self.place(f"{field}.place", change.place)
         if isinstance(change, AddEndpoint):
             self.endpoint(self.topology.endpoint(change.endpoint.name), fresh=False)
         if isinstance(change, SetMode):
             self.set_mode(field, change)
-        if isinstance(change, Drop | Masquerade) and netns in {switch.name for switch in self.topology.switches}:
-            raise TopologyError(f"{field}.place", f"{change.place} is a switch: its frames pass no hook of IP",
-                                _one_of(name for name, of in self.namespaces.items() if of != netns))
+        if netns in {switch.name for switch in self.topology.switches}:
+            self.switch(field, change, netns)
         if not hasattr(change, "device"):
             return
         try:
@@ -131,6 +139,19 @@ class _References:
                                 _one_of(map(".".join, self.topology.wires)))
         if isinstance(change, Move):
             self.add(field, self.place(f"{field}.to", change.to), device, fresh=False)
+
+    def switch(self, field: str, change: Change, netns: str) -> None:
+        """Refuse what would make a host of a switch."""
+        problem = ""
+        if isinstance(change, Drop | Masquerade):
+            problem = "its frames pass no hook of IP"
+        elif isinstance(change, AddAddress | SetMac):
+            problem = "it and its ports have no address of their own here"
+        elif isinstance(change, Move) and change.device in ("", "br0"):
+            problem = "it cannot leave its namespace"
+        if problem:
+            raise TopologyError(f"{field}.place", f"{change.place} is a switch: {problem}",
+                                _one_of(name for name, of in self.namespaces.items() if of != netns))
 
     def set_mode(self, field: str, change: SetMode) -> None:
         names = [endpoint.name for endpoint in self.topology.all_endpoints if endpoint.name in self.namespaces]

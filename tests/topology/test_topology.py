@@ -36,6 +36,7 @@ from ipvkit.topology import (
     ipvlan,
     macvlan,
 )
+from ipvkit.topology.changes import DeviceChange
 
 CLASSIC = Topology.of(ipvlan("l3"), net1="10.0.1.10/24", net2="192.168.1.10/24")
 HOST = Host("host", (Interface("eth0", "10.0.1.2/24"),))
@@ -203,6 +204,16 @@ REFUSED: list[tuple[Callable[[], object], str, str, str]] = [
      "hosts.host.vlans.v.parent", "lo takes no VLAN", "eth0"),
     (lambda: Topology((replace(HOST, vlans=(Vlan("v", "eth0", 5), Vlan("w", "eth0", 5))),)),
      "hosts.host.vlans.w.id", "v has VLAN 5 of eth0 already", "another number"),
+    (lambda: Topology((replace(HOST, vlans=(Vlan("v", "eth0", 5), Vlan("w", "v", 6))),)),
+     "hosts.host.vlans.w.parent", "v is a VLAN itself", "eth0"),
+    *((lambda text=text: Interface("eth0", text), "interface.eth0.addresses[0]", "one station on a", "10.0.1.11")
+      for text in ("224.0.0.5/24", "255.255.255.255/32", "127.0.0.5/8", "0.0.0.0/0", "::1/128", "ff02::11/64")),
+    (lambda: endpoint(addresses="fe80::11/64"), "endpoint.a.addresses[0]", "link-local", "link_local=True"),
+    (lambda: endpoint(addresses="::10.0.1.11/96"), "endpoint.a.addresses[0]", "clothes", "10.0.1.11/24"),
+    (lambda: CLASSIC.after(AddAddress("switch", "10.0.1.9/24")), "changes[0].place", "no address of their own", "net1"),
+    (lambda: CLASSIC.after(SetMac("switch", "02:00:00:00:09:09", "p1")), "changes[0].place", "no address", "net1"),
+    (lambda: CLASSIC.after(DeviceChange("net1")), "changes[0]", "not what to change", "LinkDown"),
+    (lambda: CLASSIC.after(Move("switch", "ext", "br0")), "changes[0].place", "cannot leave", "net1"),
     (lambda: Topology((Host("h", Interface("lo")),)),  # type: ignore[arg-type]
      "hosts.h.interfaces.lo", "has a device 'lo' already", "another name"),
     (lambda: Interface("eth0", mac=0), "interface.eth0.mac", "0 is not a MAC", "six bytes"),  # type: ignore[arg-type]

@@ -46,8 +46,8 @@ FIRST = st.sampled_from("aZ09ey")
 DEVICES = st.builds(str.__add__, FIRST, st.text("aZ09_.-ex", max_size=14))
 PLACES = NAMES | st.builds(str.__add__, FIRST, st.text("aZ09_-ex", max_size=20))
 MACS = st.binary(min_size=5, max_size=5).map(lambda five: ":".join(["12", *(f"{byte:02x}" for byte in five)]))
-FOUR = st.tuples(st.ip_addresses(v=4), st.integers(0, 32)).map(lambda pair: f"{pair[0]}/{pair[1]}")
-SIX = st.tuples(st.ip_addresses(v=6), st.integers(0, 128)).map(lambda pair: f"{pair[0]}/{pair[1]}")
+FOUR = st.tuples(st.ip_addresses(network="192.0.0.0/4"), st.integers(0, 32)).map(lambda pair: f"{pair[0]}/{pair[1]}")
+SIX = st.tuples(st.ip_addresses(network="2000::/3"), st.integers(3, 128)).map(lambda pair: f"{pair[0]}/{pair[1]}")
 ADDRESSES = st.lists(FOUR | SIX, max_size=3).map(tuple)
 DRIVERS = st.sampled_from([Driver(kind, mode, flag) for kind in MODES for mode in MODES[kind] for flag in FLAGS[kind]])
 
@@ -72,8 +72,9 @@ def hosts(draw: Any, name: str) -> Host:
     nics = draw(st.lists(st.builds(Interface, DEVICES, ADDRESSES, st.just("") | MACS, st.integers(68, 65535),
                                    st.booleans()), min_size=1, max_size=3, unique_by=lambda nic: nic.name))
     taken = {nic.name for nic in nics}
-    vlans = draw(st.lists(st.builds(Vlan, DEVICES.filter(lambda device: device not in taken), st.just(nics[0].name),
-                                    st.integers(1, 4094), ADDRESSES), max_size=2, unique_by=lambda vlan: vlan.name))
+    others = DEVICES.filter(lambda device: device not in taken)
+    vlans = draw(st.lists(st.builds(Vlan, others, st.just(nics[0].name), st.integers(1, 4094), ADDRESSES), max_size=2,
+                          unique_by=(lambda vlan: vlan.name, lambda vlan: vlan.id)))
     return Host(name, tuple(nics), tuple(vlans), draw(ROUTES), draw(st.booleans()))
 
 
