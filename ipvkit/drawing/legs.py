@@ -93,8 +93,8 @@ def _phases(walk: Walk) -> list[Leg]:
             groups[-1].append(number)
         else:
             groups.append([number])
-    following = [walk.steps[group[0]].phase for group in groups[1:]]
-    return [_leg(walk, group, then) for group, then in zip(groups, [*following, ""], strict=True)]
+    phases = [walk.steps[group[0]].phase for group in groups]
+    return [_leg(walk, group, then) for group, then in zip(groups, [*phases[1:], ""], strict=False)]
 
 
 def _leg(walk: Walk, group: list[int], then: str) -> Leg:

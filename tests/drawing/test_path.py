@@ -90,6 +90,17 @@ def test_every_step_can_be_played_on_one_canvas() -> None:
         assert f"step {number} of {len(walk.steps)}, {step.netns}/{step.device}: " in said
 
 
+def test_a_question_nobody_could_be_asked_has_a_picture_without_a_path() -> None:
+    """net1 has no IPv6 address: the walk has no step, and the picture says why."""
+    topology = Topology.of(ipvlan("l2"), net1="10.0.1.11/24", net2="10.0.1.12/24 fd00:1::12/64")
+    walk = explain(topology, "net2", "net1", family=6)
+    assert not walk.steps
+    drawing = draw_path(topology, walk)
+    assert repr(drawing).endswith("0 messages")
+    assert not [wire for wire in drawing.scene.wires if wire.role.startswith("path-")]
+    assert walk.verdict.why in " ".join(label.text for label in drawing.scene.labels)
+
+
 def test_bad_questions() -> None:
     with pytest.raises(BadQuestion, match="nothing to draw"):
         draw_path(CLASSIC)
