@@ -1,8 +1,9 @@
 """What a topology declares about each device, its changes written in: what the picture of it says.
 
 The law: a mark (down, unplugged, deleted, a new address) is put where the change was made and nowhere else. What a
-change makes of the rest is for the kernel or for theory to say. One exception, because a picture must stand on
-something: with a deleted parent its children are deleted too (`RemoveLink`).
+change makes of the rest is for the kernel or for theory to say. Two exceptions. A picture must stand on something:
+with a deleted parent its children are deleted too (`RemoveLink`). And a station has one MAC: that of a macvlan
+passthru child is its parent's (`SetMac`).
 Imports nothing of ours but topology.
 """
 
@@ -82,8 +83,9 @@ class Declared:
         for child in self.topology.all_endpoints:
             if (child.netns, child.child) in self._taken:
                 continue
+            mac = child.mac if child.driver.own_mac else ""
             self.devices[child.netns, child.child] = Device(
-                child.child, child.netns, child.addresses, child.mac, child.driver, up=child.up)
+                child.child, child.netns, child.addresses, mac, child.driver, up=child.up)
             self.routes[child.netns] = self.routes.get(child.netns, ()) + child.routes
         for change in self.topology.changes:
             self._make(change)
@@ -105,6 +107,14 @@ class Declared:
         return vlans + [(child.netns, child.child) for child in self.topology.all_endpoints
                         if (self.topology.netns(child.host), child.parent) == (netns, device)
                         and (child.netns, child.child) not in self._taken]
+
+    def below(self, netns: str, device: str) -> Key:
+        """Return the device that a child or VLAN sits on."""
+        for child in self.topology.all_endpoints:
+            if (child.netns, child.child) == (netns, device):
+                return self.topology.netns(child.host), child.parent
+        return next((host.name, vlan.parent) for host in self.topology.hosts for vlan in host.vlans
+                    if (host.name, vlan.name) == (netns, device))
 
     def family(self, netns: str, device: str) -> list[Device]:
         """Return all ipvlan and macvlan devices above one, however high."""
@@ -133,7 +143,7 @@ class Declared:
         elif isinstance(change, RemoveLink):
             self._delete(self._key(change))
         elif isinstance(change, SetMac):
-            self._edit(change, mac=change.mac, mark="→ MAC set")
+            self._mac(change)
         elif isinstance(change, SetMtu):
             self._edit(change, mark=f"→ MTU {change.mtu}")
         elif isinstance(change, AddAddress):
@@ -149,6 +159,26 @@ class Declared:
             device = self.devices[key]
             marks = (*device.marks, mark) if mark else device.marks
             self.devices[key] = replace(device, marks=marks, **new)  # type: ignore[arg-type]
+
+    def _mac(self, change: SetMac) -> None:
+        """Write a MAC in: that of a macvlan passthru child into its parent; ipvlan refuses it.
+
+        Source: ``macvlan_set_mac_address`` in drivers/net/macvlan.c; ipvlan has no such operation.
+        """
+        owner = self._key(change)
+        while self._passes_on(owner):
+            owner = self.below(*owner)
+        if owner not in self.devices:
+            return
+        driver = self.devices[owner].driver
+        refused = driver is not None and driver.kind == "ipvlan"
+        self._edit(change, mark="✗ MAC refused" if refused else "→ MAC set")
+        if not refused:
+            self.devices[owner] = replace(self.devices[owner], mac=change.mac)
+
+    def _passes_on(self, key: Key) -> bool:
+        driver = self.devices[key].driver if key in self.devices else None
+        return driver is not None and driver.mode == "passthru"
 
     def _address(self, change: AddAddress) -> None:
         key = self._key(change)

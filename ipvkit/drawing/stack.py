@@ -117,7 +117,7 @@ class Card:
     def _chip(self, declared: Declared) -> list[Line]:
         device, density = declared.devices[self.key], self.density
         role = f"{self.role}-text"
-        siblings = [declared.devices[k] for k in declared.children(*_below(declared, self.key))]
+        siblings = [declared.devices[k] for k in declared.children(*declared.below(*self.key))]
         mixed = " and " in drivers_of(siblings)
         driver = str(device.driver) if density.words or mixed else ""
         mac = mac_words(declared, self.key)
@@ -246,9 +246,3 @@ class Tower:
                 sketch.risers[room.key] = (left + SPINE / 2, y + row.height + FOOT + SHELF / 2)
             room.draw(sketch, x, y, wide, row.height)
             x += wide + gap
-
-
-def _below(declared: Declared, key: Key) -> Key:
-    """Return the device a child sits on."""
-    endpoint = next(e for e in declared.topology.all_endpoints if (e.netns, e.child) == key)
-    return declared.topology.netns(endpoint.host), endpoint.parent

@@ -23,15 +23,13 @@ def mac_words(declared: Declared, key: Key) -> str:
 
 def parent_name(declared: Declared, key: Key) -> str:
     """Return the name of the device that a child or VLAN sits on."""
-    for endpoint in declared.topology.all_endpoints:
-        if (endpoint.netns, endpoint.child) == key:
-            return endpoint.parent
-    return next(v.parent for h in declared.topology.hosts for v in h.vlans if (h.name, v.name) == key)
+    return declared.below(*key)[1]
 
 
 def macs_on(declared: Declared, netns: str, device: str) -> int:
-    """Return how many MACs send through a NIC: its own, and one for each macvlan child above it."""
-    return 1 + sum(bool(child.mac) for child in declared.family(netns, device) if not child.deleted)
+    """Return how many MACs send through a NIC: its own, and one for each child above it that has one of its own."""
+    return 1 + sum(child.driver is not None and child.driver.own_mac
+                   for child in declared.family(netns, device) if not child.deleted)
 
 
 def parent_note(declared: Declared, key: Key) -> str:

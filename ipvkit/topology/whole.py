@@ -14,6 +14,7 @@ from ipvkit.errors import TopologyError
 from ipvkit.topology import checks
 from ipvkit.topology.changes import AddAddress, AddEndpoint, Change, Drop, Masquerade, SetMode
 from ipvkit.topology.drivers import Driver
+from ipvkit.topology.fact import line_of_fact
 from ipvkit.topology.parts import Cable, Endpoint, Host, Switch
 from ipvkit.topology.references import refuse_dangling
 
@@ -200,18 +201,7 @@ class Topology:
 
     def __repr__(self) -> str:
         """Return a line of fact: what a drawing of it shows, tested by nbval."""
-        parents: dict[tuple[str, str], list[Endpoint]] = {}
-        for endpoint in self.all_endpoints:
-            parents.setdefault((endpoint.host, endpoint.parent), []).append(endpoint)
-        lines = []
-        for (host, parent), children in parents.items():
-            drivers = ", ".join(dict.fromkeys(str(child.driver) for child in children))
-            macs = 1 + sum(child.driver.own_mac for child in children)
-            count = f"{len(children)} {'child' if len(children) == 1 else 'children'}"
-            lines.append(f"{host} {parent}, {drivers}, {count}, {macs} MAC{'' if macs == 1 else 's'} on the uplink")
-        changed = f"; {len(self.changes)} change{'' if len(self.changes) == 1 else 's'}" if self.changes else ""
-        hosts = f"{len(self.hosts)} host{'' if len(self.hosts) == 1 else 's'}"
-        return "Topology: " + ("; ".join(lines) or f"{hosts}, no children") + changed
+        return f"Topology: {line_of_fact(self)}"
 
 
 def _missing(kind: str, name: str) -> Any:

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ipvkit.drawing import draw
 from ipvkit.drawing.scene import Box, Scene
-from ipvkit.topology import AddEndpoint, Driver, Endpoint, Topology, ipvlan, macvlan
+from ipvkit.topology import (
+    AddEndpoint,
+    Driver,
+    Endpoint,
+    Host,
+    Interface,
+    Port,
+    RemoveLink,
+    SetMac,
+    Switch,
+    Topology,
+    Vlan,
+    ipvlan,
+    macvlan,
+)
 from tests.drawing.worlds import (
     CHANGED,
     CLASSIC,
@@ -85,6 +101,44 @@ def test_an_ipvlan_child_says_whose_mac_it_has_and_a_macvlan_child_its_own() -> 
 @pytest.mark.parametrize(("driver", "words"), [(ipvlan("l3"), "1 MAC"), (macvlan("bridge"), "4 MACs")])
 def test_the_wire_says_how_many_macs_use_it(driver: Driver, words: str) -> None:
     assert words in texts(crowd(driver, 3))
+
+
+ON_A_VLAN = Topology(  # one child on the NIC, one on a VLAN of it, an ipvlan child on that one
+    hosts=(Host("h", (Interface("eth0"),), vlans=(Vlan("eth0.5", "eth0", 5),)), Host("x", (Interface("eth0"),))),
+    switches=(Switch("s", (Port("h", "eth0"), Port("x", "eth0"))),),
+    endpoints=(Endpoint("a", macvlan("bridge"), host="h"), Endpoint("b", macvlan("vepa"), host="h", parent="eth0.5"),
+               Endpoint("c", ipvlan("l2"), host="b", parent="macv2")))
+ONE = {driver: Topology.of(driver, net1="10.0.1.11/24")
+       for driver in (ipvlan("l2"), macvlan("bridge"), macvlan("passthru"))}
+BRIDGE, PASSTHRU = ONE[macvlan("bridge")], ONE[macvlan("passthru")]
+NEW_MAC = SetMac("net1", "02:00:00:00:00:77")
+
+
+@pytest.mark.parametrize(("topology", "words"), [
+    (ON_A_VLAN, "3 MACs"), (PASSTHRU, "1 MAC"), (PASSTHRU.after(NEW_MAC), "1 MAC"),
+    (ONE[ipvlan("l2")].after(NEW_MAC), "1 MAC"), (BRIDGE.after(NEW_MAC), "2 MACs"),
+    (BRIDGE.after(RemoveLink("net1"), AddEndpoint("host", Endpoint("n", macvlan("vepa")))), "2 MACs"),
+    (BRIDGE.after(AddEndpoint("host", Endpoint("n", macvlan("vepa"), netns="host", child="eth0"))), "2 MACs"),
+], ids=["on a VLAN", "passthru", "passthru, MAC set", "ipvlan, MAC refused", "macvlan, MAC set", "removed", "refused"])
+def test_the_caption_counts_the_macs_that_the_wire_counts(topology: Topology, words: str) -> None:
+    assert [text for text in texts(topology) if re.fullmatch(r"\d+ MACs?", text)] == [words]
+    assert re.findall(r"\d+ MACs?", repr(draw(topology))) == [words]
+
+
+def test_the_caption_names_each_parent_and_says_uplink_of_a_wire_only() -> None:
+    assert repr(ON_A_VLAN) == ("Topology: h eth0, macvlan bridge, 1 child, and eth0.5, macvlan vepa, 1 child, "
+                               "and b macv2, ipvlan l2, 1 child, 3 MACs on the uplink")
+    assert repr(NESTED).endswith("; lone dummy0, ipvlan l2, 1 child, no wire")
+    assert repr(DELETED) == "Topology: 4 hosts, no children; 1 change"
+
+
+def test_the_mac_of_a_passthru_child_is_set_on_its_parent_and_an_ipvlan_child_keeps_none() -> None:
+    shown = texts(PASSTHRU.after(NEW_MAC))
+    assert {"MAC of eth0", "→ MAC set"} <= set(shown)
+    assert [text for text in shown if "00:77" in text] == ["MAC 02:00:00:00:00:77",
+                                                           "ip -n net1 link set macv1 address 02:00:00:00:00:77"]
+    assert {"MAC of eth0", "✗ MAC refused"} <= set(texts(ONE[ipvlan("l2")].after(NEW_MAC)))
+    assert {"MAC 02:00:00:00:00:77", "→ MAC set"} <= set(texts(BRIDGE.after(NEW_MAC)))
 
 
 @pytest.mark.parametrize("number", [1, 9, 50])
