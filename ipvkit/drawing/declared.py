@@ -65,10 +65,18 @@ class Device:
             return "✗ deleted"
         return "✗ down" if not self.up else "" if self.plugged else "✗ unplugged"
 
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """What was done to it, of a device that starts with nothing to show: a port, a bridge, a loopback device."""
+        return (*filter(None, [self.fault]), *self.marks, *self.addresses)
+
 
 @dataclass
 class Declared:
-    """Every device by (declared namespace, name), every namespace's routes and packet rules, and who forwards."""
+    """Every device by (declared namespace, name), every namespace's routes and packet rules, and who forwards.
+
+    A loopback device is there only if a change was made to it.
+    """
 
     topology: Topology
     devices: dict[Key, Device] = field(default_factory=dict)
@@ -79,6 +87,9 @@ class Declared:
     def __post_init__(self) -> None:
         for host in self.topology.hosts:
             self._read_host(host)
+        for switch in self.topology.switches:
+            for name in ("br0", *map(switch.port_device, switch.ports)):
+                self.devices[switch.name, name] = Device(name, switch.name)
         self._taken = frozenset(self.devices)  # a child of such a name is refused
         for child in self.topology.all_endpoints:
             if (child.netns, child.child) in self._taken:
@@ -124,6 +135,21 @@ class Declared:
             found += self.family(*key)
         return found
 
+    def notes(self, netns: str) -> tuple[str, ...]:
+        """Return what changes made of a namespace as a whole, in lines. That a host forwards is on its box."""
+        lo = self.devices[netns, "lo"].changed if (netns, "lo") in self.devices else ()
+        forwards = self.forwarding.get(netns, False) and all(host.name != netns for host in self.topology.hosts)
+        return (*([f"lo {', '.join(lo)}"] if lo else []), *(["→ forwards"] if forwards else []),
+                *self.rules.get(netns, ()))
+
+    def notes_at(self, key: Key) -> tuple[str, ...]:
+        """Return the notes of a child's namespace, if it is for this child to say: for its namesake or its first."""
+        netns = key[0]
+        places = {end.netns: (end.netns, end.child) for end in reversed(self.topology.all_endpoints)}
+        places |= {end.netns: (end.netns, end.child) for end in self.topology.all_endpoints if end.name == end.netns}
+        elsewhere = self.devices[key].netns != netns or any(host.name == netns for host in self.topology.hosts)
+        return self.notes(netns) if places.get(netns) == key and not elsewhere else ()
+
     def _make(self, change: Change) -> None:
         if isinstance(change, SetForwarding):
             self.forwarding[self.topology.netns(change.place)] = change.on
@@ -151,7 +177,10 @@ class Declared:
 
     def _key(self, change: Change) -> Key:
         topology = self.topology
-        return topology.netns(change.place), topology.device(change.place, getattr(change, "device", ""))
+        key = topology.netns(change.place), topology.device(change.place, getattr(change, "device", ""))
+        if key[1] == "lo":
+            self.devices.setdefault(key, Device("lo", key[0]))
+        return key
 
     def _edit(self, change: Change, mark: str = "", **new: object) -> None:
         key = self._key(change)

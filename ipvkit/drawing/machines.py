@@ -20,6 +20,7 @@ TITLE, TAG, ROUTE = Font(16, bold=True), Font(11.5), Font(11.5, mono=True)
 PORT, OPTION, SWITCH_NAME = Font(12, mono=True, bold=True), Font(11), Font(14, bold=True)
 ROUTES_SHOWN = 2
 PORT_SIZE = 12.0
+NOTE_MOST = 160.0  # pixels of a switch's note
 OPTION_ROWS = 2  # of a port: more would reach down to the next
 
 
@@ -34,6 +35,7 @@ class HostBox:
         self.towers = [Tower(declared, (host.name, nic.name), density, first=number == 0)
                        for number, nic in enumerate(host.interfaces)]
         tag = "one machine, one kernel" if family else ""
+        tag = "→ forwards no more" if host.forwarding else tag
         tag = "router: forwards" if declared.forwarding[host.name] else tag
         routes = list(map(route_words, declared.routes[host.name]))
         beside = not tag and len(routes) == 1
@@ -42,7 +44,7 @@ class HostBox:
         self.lines += [Line(route, ROUTE, "muted") for route in routes[:ROUTES_SHOWN]]
         more = len(routes) - ROUTES_SHOWN
         self.lines += [Line(f"+ {more} more routes", TAG, "muted")] if more > 0 else []
-        self.lines += [Line(rule, ROUTE, "changed") for rule in declared.rules.get(host.name, ())]
+        self.lines += [Line(rule, ROUTE, "changed") for rule in declared.notes(host.name)]
 
     @property
     def natural(self) -> float:
@@ -67,17 +69,24 @@ class HostBox:
 
 
 class SwitchBox:
-    """A switch: an upright bar; each port at the height of the NIC it is wired to."""
+    """A switch: an upright bar; each port at the height of the NIC it is wired to. Below, what was done to it."""
 
-    def __init__(self, switch: Switch, lane: float = 0.0) -> None:
-        self.switch, self.lane = switch, lane
-        self.words = {switch.port_device(port): port_words(port) for port in switch.ports}
+    def __init__(self, declared: Declared, switch: Switch, lane: float = 0.0) -> None:
+        self.switch, self.lane, self.declared = switch, lane, declared
+        self.words = {name: [*declared.devices[switch.name, name].changed, *port_words(port)]
+                      for name, port in ((switch.port_device(port), port) for port in switch.ports)}
+        bridge, routes = declared.devices[switch.name, "br0"], declared.routes.get(switch.name, ())
+        self.off, self.kind = bridge.off, bridge.fault or ("VLAN-aware" if switch.vlan_aware else "bridge")
+        self.notes = [*bridge.marks, *bridge.addresses, *map(route_words, routes), *declared.notes(switch.name)]
+        self.role = "off-text" if self.off else "on-dark"
 
     def width(self, left: list[str], right: list[str]) -> float:
         """Return the width that keeps the labels of both sides apart."""
         sides = [max((extent(word, font) for name in side for word, font in self._texts(name)), default=0.0)
                  for side in (left, right)]
-        return max(sum(sides) + 2 * PORT_SIZE + 30 + self.lane, extent(self.switch.name[:14], SWITCH_NAME) + 24, 84)
+        notes = max((min(extent(note, OPTION), NOTE_MOST) for note in self.notes), default=0.0)
+        return max(sum(sides) + 2 * PORT_SIZE + 30 + self.lane, extent(self.switch.name[:14], SWITCH_NAME) + 24, 84,
+                   notes + 16)
 
     def _texts(self, name: str) -> list[tuple[str, Font]]:
         if self.lane:
@@ -90,25 +99,29 @@ class SwitchBox:
         heights = [y for _, y in sides.values()] or [middle]
         lowest = max([y + 14 * len(_rows(self.words[name])) for name, (_, y) in sides.items()] or [middle])
         top, bottom = min(heights) - 62 - self.lane / 2, lowest + 26
+        rows = [(top + 36, self.kind), *((bottom + 15 * number, note) for number, note in enumerate(self.notes))]
+        bottom += 15 * len(self.notes)
         name = self.switch.name
-        sketch.box(x, top, width, bottom - top, "switch", radius=10, title=f"switch {name}", of=name)
-        sketch.label(x + width / 2, top + 19, name, SWITCH_NAME, room=width - 16, role="on-dark", anchor="middle")
-        kind = "VLAN-aware" if self.switch.vlan_aware else "bridge"
-        sketch.label(x + width / 2, top + 36, kind, OPTION, role="on-dark", anchor="middle")
+        sketch.box(x, top, width, bottom - top, "off" if self.off else "switch", radius=10, dashed=self.off,
+                   title=f"switch {name}", of=name)
+        sketch.label(x + width / 2, top + 19, name, SWITCH_NAME, room=width - 16, role=self.role, anchor="middle")
+        for y, text in rows:
+            sketch.label(x + width / 2, y, text, OPTION, room=width - 16, role=self.role, anchor="middle")
         for port, (side, y) in sides.items():
             self._port(sketch, port, x if side == "left" else x + width, y, "start" if side == "left" else "end")
         return top, bottom
 
     def _port(self, sketch: Sketch, name: str, x: float, y: float, anchor: str) -> None:
-        size = PORT_SIZE
+        size, off = PORT_SIZE, self.declared.devices[self.switch.name, name].off
         words = ", ".join(self.words[name])
-        sketch.box(x - size / 2, y - size / 2, size, size, "port", radius=2, of=f"{self.switch.name}/{name}",
+        sketch.box(x - size / 2, y - size / 2, size, size, "off" if off else "port", radius=2, dashed=off,
+                   of=f"{self.switch.name}/{name}",
                    title=f"port {name} of {self.switch.name}{': ' + words if words else ''}")
         sketch.anchors[self.switch.name, name] = (x, y)
         y -= self.lane / 2 + 8 if self.lane else 0
         inside = x + (size if anchor == "start" else -size)
         for row, (word, font) in enumerate(self._texts(name)):
-            sketch.label(inside, y + 14 * row, word, font, role="on-dark", anchor=anchor)
+            sketch.label(inside, y + 14 * row, word, font, role=self.role, anchor=anchor)
 
 
 def port_words(port: Port) -> list[str]:

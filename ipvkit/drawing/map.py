@@ -101,7 +101,7 @@ class Map:
             sides: dict[str, list[str]] = {"left": [], "right": []}
             for port, key in self._ports(switch.name).items():
                 sides[self.side[key]].append(port)
-            widths.append(SwitchBox(switch, self.lane).width(sides["left"], sides["right"]))
+            widths.append(SwitchBox(self.declared, switch, self.lane).width(sides["left"], sides["right"]))
         return widths
 
     def _switches(self, x: float, lanes: list[float], middle: float) -> float:
@@ -115,7 +115,7 @@ class Map:
         for switch, width in zip(self.topology.switches, lanes, strict=True):
             sides = {port: (self.side[key], self.sketch.anchors[key][1])
                      for port, key in self._ports(switch.name).items()}
-            low = max(low, SwitchBox(switch, self.lane).draw(self.sketch, x, width, sides, middle)[1])
+            low = max(low, SwitchBox(self.declared, switch, self.lane).draw(self.sketch, x, width, sides, middle)[1])
             x += width + BETWEEN
         return low
 
@@ -136,9 +136,11 @@ class Map:
             self.sketch.pill((x0 + x1) / 2, (y0 + y1) / 2, "✗", PILL, title=cut)
 
     def _cut(self, key: Key) -> str:
-        """Return why nothing can pass a wire: an end is unplugged or deleted; empty if nothing was done to it."""
-        ends = [self.declared.devices[end] for end in (key, self.topology.wires[key]) if end in self.declared.devices]
-        return next((end.fault for end in ends if end.deleted or not end.plugged), "")
+        """Return why nothing can pass a wire: an end is unplugged or deleted, or its port is down; or nothing."""
+        ports = {switch.name for switch in self.topology.switches}
+        ends = [(end, self.declared.devices[end]) for end in (key, self.topology.wires[key])]
+        return next((device.fault for (place, _), device in ends
+                     if device.deleted or not device.plugged or (place in ports and not device.up)), "")
 
     # -- cables between hosts
 

@@ -42,6 +42,7 @@ class Slab:
         self.details = [*device.addresses, mac_words(declared, key)]
         if self.role == "nic" and not self.note and len(device.addresses) == 1:
             self.note, self.note_font = self.details.pop(0), DETAIL
+        self.namespace = declared.notes_at(key)
         if device.fault and self.role not in ("parent", "vlan"):
             self.note_role = "alarm"
 
@@ -75,7 +76,8 @@ class Slab:
 
     def _lines(self, width: float) -> list[Line]:
         rows = flow(self.details, width - 2 * PAD, DETAIL, extent(BETWEEN, DETAIL))
-        return [self._header(), *(Line(BETWEEN.join(row), DETAIL, self.text) for row in rows)]
+        return [self._header(), *(Line(BETWEEN.join(row), DETAIL, self.text) for row in rows),
+                *(Line(note, DETAIL, "changed") for note in self.namespace)]
 
     def height(self, width: float) -> float:
         """Return the height at this width."""
@@ -110,8 +112,7 @@ class Card:
         self.top += [Line(f"+ {hidden} more", density.small, "muted")] if hidden > 0 else []
         routes = dict.fromkeys(map(route_words, declared.routes[name] if device.netns == name else ()))
         self.top += [Line(route, density.route, "muted") for route in list(routes)[:density.routes]]
-        rules = declared.rules.get(name, ()) if device.netns == name else ()
-        self.top += [Line(rule, density.route, "changed") for rule in rules]
+        self.top += [Line(note, density.route, "changed") for note in declared.notes_at(key)]
         self.chip = self._chip(declared)
 
     def _chip(self, declared: Declared) -> list[Line]:

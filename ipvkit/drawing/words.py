@@ -71,10 +71,18 @@ def describe(declared: Declared) -> str:
         routes = f"; routes: {routes}" if routes else ""
         sentences.append(f"On {endpoint.host}: {device_words(declared, (endpoint.netns, endpoint.child))}{routes}.")
     for switch in topology.switches:
-        ports = [f"{switch.port_device(port)} to {port.host} {port.interface}" for port in switch.ports]
-        sentences.append(f"Switch {switch.name}: {', '.join(ports) or 'no ports'}.")
+        ports = [f"{_changed(declared, switch.name, switch.port_device(port))} to {port.host} {port.interface}"
+                 for port in switch.ports]
+        bridge = _changed(declared, switch.name, "br0").removeprefix("br0")
+        sentences.append(f"Switch {switch.name}{bridge}: {', '.join(ports) or 'no ports'}.")
     sentences += [f"Cable between {cable.a} and {cable.b}." for cable in topology.cables]
     return " ".join(sentences + [f"Then: {line}." for line in change_lines(topology)])
+
+
+def _changed(declared: Declared, switch: str, device: str) -> str:
+    """Return a switch's device, and in brackets what was done to it: ``p1``, ``p1 (✗ down)``."""
+    done = ", ".join(declared.devices[switch, device].changed)
+    return f"{device} ({done})" if done else device
 
 
 def change_lines(topology: Topology) -> list[str]:

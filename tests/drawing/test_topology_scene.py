@@ -16,6 +16,7 @@ from ipvkit.topology import (
     Interface,
     Port,
     RemoveLink,
+    SetForwarding,
     SetMac,
     Switch,
     Topology,
@@ -29,6 +30,7 @@ from tests.drawing.worlds import (
     DELETED,
     LONG,
     NESTED,
+    SWITCHED,
     WORLDS,
     crowd,
     leaking_labels,
@@ -175,6 +177,30 @@ def test_changes_are_marked_and_listed() -> None:
     assert dashed == {"ext/eth0", "router/eth1"}
     assert box(draw(CHANGED).scene, "net1/ipv1").dashed
     assert not box(draw(CLASSIC).scene, "net1/ipv1").dashed
+
+
+def test_what_was_done_to_a_switch_is_marked_on_it_and_on_its_wires() -> None:
+    scene = draw(SWITCHED).scene
+    shown = {label.text for label in scene.labels}
+    assert {"✗ unplugged", "✗ down, → MTU 1400", "default via 10.0.1.1", "→ forwards", "→ MAC set"} <= shown
+    assert {name: box(scene, name).dashed for name in ("switch", "second", "third")} == {
+        "switch": False, "second": True, "third": True}
+    assert [box(scene, f"switch/p{n}").dashed for n in (1, 2, 3)] == [True, False, True]
+    assert {wire.of: wire.title.partition(" ✗ ")[2] for wire in scene.wires} == {
+        "alpha/eth0": "down", "beta/eth0": "unplugged", "ext/eth0": "deleted", "alpha/eth1": ""}
+    assert "Switch second (✗ deleted): p1 (10.0.8.9/24) to alpha eth1." in scene.description
+
+
+def test_a_healthy_switch_has_no_marks() -> None:
+    said = draw(CLASSIC).scene.description
+    assert "Switch switch: p1 to host eth0, p2 to ext eth0, p3 to router eth0." in said
+
+
+def test_what_was_done_to_a_namespace_is_on_its_first_device_or_on_its_host() -> None:
+    shown = texts(SWITCHED)
+    assert {"lo ✗ down, 10.8.0.1/32", "lo 10.8.0.2/32", "router: forwards"} <= set(shown)
+    assert shown.count("→ forwards") == 3  # the switch; web, which is a card; outer, which carries children
+    assert "→ forwards no more" in texts(CLASSIC.after(SetForwarding("router", False)))
 
 
 def test_with_a_deleted_parent_nothing_stands_on_it() -> None:

@@ -8,6 +8,7 @@ from ipvkit.drawing.scene import Bounds, Label, Scene
 from ipvkit.topology import (
     AddAddress,
     AddEndpoint,
+    AddRoute,
     Cable,
     Driver,
     Endpoint,
@@ -17,6 +18,9 @@ from ipvkit.topology import (
     Move,
     Port,
     RemoveLink,
+    Route,
+    SetForwarding,
+    SetMac,
     SetMode,
     SetMtu,
     Switch,
@@ -80,10 +84,17 @@ TALL = Topology(  # each child on the one before it
     endpoints=(Endpoint("net1", macvlan("bridge")),
                *(Endpoint(f"net{n}", macvlan("bridge"), host=f"net{n - 1}", parent=f"macv{n - 1}")
                  for n in range(2, 16))))
+SWITCHED = NESTED.after(  # what can be done to a switch, to a loopback device and to a namespace
+    LinkDown("switch", "p1"), Unplug("switch", "p2"), RemoveLink("switch", "p3"), RemoveLink("second"),
+    LinkDown("third"), SetMac("switch", "02:00:00:00:00:77"), SetMtu("switch", 1400, "p1"),
+    AddAddress("switch", "2001:db8:1234:5678:9abc:def0:1234:567a/64"), AddAddress("second", "10.0.8.9/24", "p1"),
+    AddRoute("switch", Route("default", via="10.0.1.1")), SetForwarding("switch", True),
+    AddAddress("web", "10.8.0.1/32", "lo"), SetForwarding("web", True), LinkDown("web", "lo"),
+    SetForwarding("outer", True), AddAddress("ext", "10.8.0.2/32", "lo"), SetForwarding("lone", True))
 EMPTY = Topology(hosts=())
 
 WORLDS = {"classic": CLASSIC, "long": LONG, "changed": CHANGED, "deleted": DELETED, "nested": NESTED,
-          "cabled": CABLED, "options": OPTIONS, "tall": TALL, "empty": EMPTY}
+          "cabled": CABLED, "options": OPTIONS, "tall": TALL, "switched": SWITCHED, "empty": EMPTY}
 
 
 def overlap(one: Bounds, other: Bounds) -> bool:
