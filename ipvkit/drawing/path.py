@@ -19,7 +19,7 @@ from ipvkit.drawing.map import MARGIN, Map
 from ipvkit.drawing.picture import Drawing
 from ipvkit.drawing.scene import Bounds, Box, Point
 from ipvkit.drawing.text import Font, wrap
-from ipvkit.drawing.way import Ways
+from ipvkit.drawing.way import Ways, without
 from ipvkit.drawing.words import count, describe
 from ipvkit.errors import BadQuestion
 from ipvkit.topology import Topology
@@ -30,6 +30,8 @@ APART = 5.0  # pixels between lines that share a wire
 BADGE, HEAD, TEXT, MONO = Font(12, bold=True), Font(13, bold=True), Font(13), Font(12, mono=True)
 RADIUS = 10.0
 SEEN = 11.0
+
+Line = list[list[Point]]  # in pieces: nothing is drawn between two of them
 
 
 def draw_path(topology: Topology, walk: Walk | None = None, trace: Trace | None = None,
@@ -70,7 +72,7 @@ class _Path:
             self._cross(leg, parts)
         for number, (leg, parts) in enumerate(zip(shown, lines, strict=True), start=1):
             if parts:
-                self._disc(*self._free_place(parts[0]), str(number), leg)
+                self._disc(*self._free_place(max(parts[0], key=_length)), str(number), leg)
         self._mark_now()
         self._list()
         title = f"{self._kind()}: {fact}" + (f", step {self.step}" if self.step else "")
@@ -94,29 +96,28 @@ class _Path:
 
     # -- lines
 
-    def _line(self, leg: Leg, number: int) -> list[list[Point]]:
+    def _line(self, leg: Leg, number: int) -> list[Line]:
         """Return the line of a leg, or one line to each copy, beside the lines of the other legs."""
         places: Sequence[tuple[str, str]] = leg.places
         if self.walk is not None and self.step is not None and self.step <= leg.last:
             places = [(step.netns, step.device) for step in self.walk.steps[leg.first:self.step]]
         ways = [(places[0], place) for place in self.ways.ends(places)] if leg.spread else [tuple(places)]
         shift = APART * (number % self.lanes - (self.lanes - 1) / 2)
-        return [_beside(line, shift) for line in map(self.ways.along, ways) if line]
+        return [without(_beside(line, shift), self.ways.hidden(way)) for way in ways if (line := self.ways.along(way))]
 
-    def _draw_line(self, leg: Leg, parts: list[list[Point]]) -> None:
-        for points in parts:
-            if len(points) > 1:
-                self.sketch.wire(points, "halo", width=6)
-        for points in parts:
-            if len(points) > 1:
-                self.sketch.wire(points, f"path-{leg.kind}", width=3, dashed=leg.kind == "arp", arrow=not leg.lost,
-                                 title=f"{leg.words}: {leg.route}", of=leg.words)
+    def _draw_line(self, leg: Leg, parts: list[Line]) -> None:
+        drawn = [(points, points is line[-1]) for line in parts for points in line if len(points) > 1]
+        for points, _ in drawn:
+            self.sketch.wire(points, "halo", width=6)
+        for points, last in drawn:
+            self.sketch.wire(points, f"path-{leg.kind}", width=3, dashed=leg.kind == "arp",
+                             arrow=last and not leg.lost, title=f"{leg.words}: {leg.route}", of=leg.words)
 
-    def _cross(self, leg: Leg, parts: list[list[Point]]) -> None:
+    def _cross(self, leg: Leg, parts: list[Line]) -> None:
         """Mark where a leg ends that got no further; all are drawn before the numbers, which keep clear of them."""
         if not (parts and leg.lost and (self.step is None or self.step > leg.last)):
             return
-        x, y = parts[-1][-1]
+        x, y = parts[-1][-1][-1]
         while any(abs(x - other) < 2 * RADIUS and abs(y - height) < 2 * RADIUS for other, height in self.crosses):
             x += 2.4 * RADIUS  # a question and what waited for its answer end in the same place
         self.crosses.append((x, y))
@@ -162,7 +163,7 @@ class _Path:
         if self.walk is None or self.step is None:
             return
         now = self.walk.steps[self.step - 1]
-        box = self._box((now.netns, now.device))
+        box = self._box(self.ways.shown((now.netns, now.device)))
         if box is not None:
             self.sketch.box(box.x - 4, box.y - 4, box.width + 8, box.height + 8, "now", radius=box.radius + 4,
                             of="now", title=now.what)
@@ -221,6 +222,10 @@ def _stations(points: list[Point]) -> Iterator[Point]:
         found += [(x0 + (x1 - x0) * n / steps, y0 + (y1 - y0) * n / steps) for n in range(1, steps + 1)]
     middle = len(found) // 2
     yield from sorted(found, key=lambda point: abs(found.index(point) - middle))
+
+
+def _length(points: list[Point]) -> float:
+    return sum(abs(x1 - x0) + abs(y1 - y0) for (x0, y0), (x1, y1) in pairwise(points))
 
 
 def _beside(line: list[Point], shift: float) -> list[Point]:

@@ -1,5 +1,6 @@
 """From one device to the next on the map: the line a frame takes, along slabs, shelves, wires and through switches.
 
+A wire that passes behind a switch to somewhere else is not in it: a line along it has a gap there.
 Imports nothing of ours but the map.
 """
 
@@ -11,7 +12,7 @@ from itertools import pairwise
 
 from ipvkit.drawing.declared import Key
 from ipvkit.drawing.map import Map
-from ipvkit.drawing.scene import Point
+from ipvkit.drawing.scene import Bounds, Point
 
 
 class Ways:
@@ -32,6 +33,10 @@ class Ways:
                 if one[0] == other[0] and one != other:
                     self._join(one, other)
         self.switches = {switch.name for switch in drawn.topology.switches}
+        self.bars = [box.bounds for box in drawn.sketch.boxes if box.of in self.switches]
+        self.lane = drawn.lane
+        self.first = {netns: (netns, name) for netns, name in reversed(declared.devices)
+                      if (netns, name) in self.anchors}
 
     def _join(self, one: Key, other: Key) -> None:
         if one in self.near and other in self.near and other not in self.near[one]:
@@ -55,6 +60,10 @@ class Ways:
             way.append(before[way[-1]])
         return way[::-1]
 
+    def shown(self, place: Key) -> Key:
+        """Return the place, or for a loopback device, which is not on the map, the first device of its namespace."""
+        return self.first.get(place[0], place) if place[1] == "lo" else place
+
     def ends(self, places: Sequence[Key]) -> list[Key]:
         """Return those of the places that are on the way from the first to none of the others."""
         known = [place for place in places if place in self.anchors]
@@ -62,17 +71,33 @@ class Ways:
         return [place for place in known[1:] if place not in passed]
 
     def along(self, places: Sequence[Key]) -> list[Point]:
-        """Return the line through these places, in order."""
-        known = [place for place in places if place in self.anchors]
+        """Return the line through these places, in order; of a frame that never leaves its namespace, a point."""
+        known = self._known(places)
         if not known:
             return []
         points = [self.anchors[known[0]]]
-        for start, goal in pairwise(known):
-            way = self.between(start, goal)
-            for here, there in pairwise(way):
-                points += self._hop(points[-1], here, there)
+        for here, there in self._hops(known):
+            points += self._hop(points[-1], here, there)
         points.append(self.anchors[known[-1]])
         return _straightened(points)
+
+    def hidden(self, places: Sequence[Key]) -> list[Bounds]:
+        """Return where the line through these places passes behind a switch, all its lanes included."""
+        gaps = []
+        for hop in self._hops(self._known(places)):
+            for (x0, y), (x1, level) in pairwise(self.lines.get(hop, [])):
+                gaps += [(left, y - self.lane / 2, right, y + self.lane / 2) for left, top, right, bottom in self.bars
+                         if y == level and top < y < bottom and min(x0, x1) < left and right < max(x0, x1)]
+        return gaps
+
+    def _known(self, places: Sequence[Key]) -> list[Key]:
+        known = [place for place in places if place in self.anchors]
+        return known or [place for place in map(self.shown, places) if place in self.anchors]
+
+    def _hops(self, known: Sequence[Key]) -> Iterator[tuple[Key, Key]]:
+        """Give each pair of neighbours on the way through these places."""
+        for start, goal in pairwise(known):
+            yield from pairwise(self.between(start, goal))
 
     def _hop(self, at: Point, here: Key, there: Key) -> Iterator[Point]:
         """Give the corners from ``at``, which is on ``here``, to the device ``there``."""
@@ -125,3 +150,17 @@ def _between(axis: int, a: Point, b: Point, c: Point) -> bool:
     other = 1 - axis
     level = abs(a[other] - b[other]) < 0.1 and abs(b[other] - c[other]) < 0.1
     return level and (a[axis] <= b[axis] <= c[axis] or a[axis] >= b[axis] >= c[axis])
+
+
+def without(line: list[Point], gaps: Sequence[Bounds]) -> list[list[Point]]:
+    """Return the pieces of a line that are left when its level pieces are cut out where there are gaps."""
+    pieces = [line[:1]]
+    for (x0, y0), (x1, y1) in pairwise(line):
+        cuts = [(left, right) for left, top, right, bottom in gaps
+                if y0 == y1 and top <= y0 <= bottom and min(x0, x1) < left and right < max(x0, x1)]
+        for left, right in sorted(cuts, reverse=x0 > x1):
+            near, far = (left, right) if x0 < x1 else (right, left)
+            pieces[-1].append((near, y0))
+            pieces.append([(far, y0)])
+        pieces[-1].append((x1, y1))
+    return pieces

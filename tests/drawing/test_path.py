@@ -13,12 +13,15 @@ from ipvkit.drawing.scene import Scene
 from ipvkit.errors import BadQuestion
 from ipvkit.theory import explain
 from ipvkit.topology import Topology, ipvlan, macvlan
-from tests.drawing.worlds import CLASSIC, crowd, outside, overlapping_labels
+from tests.drawing.worlds import CLASSIC, TWO_SWITCHES, crowd, outside, overlapping_labels
 
 GATEWAY = Topology.of(macvlan("bridge"), net1="10.0.1.10/24", net2="10.0.1.11/24", routes="gateway")
+UNROUTED = Topology.of(ipvlan("l2"), routes="none", net1="10.0.1.11/24")
 QUESTIONS = [(CLASSIC, "net1", "net2"), (CLASSIC, "net1", "far"), (CLASSIC, "ext", "net1"), (GATEWAY, "net1", "far"),
              (GATEWAY, "net1", "host"), (crowd(ipvlan("l2"), 20), "net3", "ext"),
-             (crowd(macvlan("vepa"), 20), "net3", "net18"), (crowd(ipvlan("l3s"), 50), "net1", "net50")]
+             (crowd(macvlan("vepa"), 20), "net3", "net18"), (crowd(ipvlan("l3s"), 50), "net1", "net50"),
+             (UNROUTED, "net1", "far"), (TWO_SWITCHES, "h1", "h9"), (TWO_SWITCHES, "net1", "last"),
+             (TWO_SWITCHES, "h1", "end")]
 
 
 def struck_texts(scene: Scene) -> list[str]:
@@ -62,6 +65,31 @@ def test_a_line_ends_in_the_device_where_the_walk_ends() -> None:
         left, top, right, bottom = next(box for box in scene.boxes if box.of == name).bounds
         assert left < request.points[end][0] < right
         assert top < request.points[end][1] < bottom
+
+
+@pytest.mark.parametrize(("source", "destination", "passed"), [
+    ("h1", "h9", ["sw-a"]), ("net1", "last", ["sw-b"]), ("h1", "end", [])])
+def test_a_line_goes_through_its_own_switch_and_behind_the_others(source: str, destination: str,
+                                                                  passed: list[str]) -> None:
+    scene = draw_path(TWO_SWITCHES, explain(TWO_SWITCHES, source, destination)).scene
+    lines = [wire for wire in scene.wires if wire.role.startswith("path-")]
+    crossed = []
+    for name in ("sw-a", "sw-b"):
+        left, top, right, bottom = next(box for box in scene.boxes if box.of == name).bounds
+        if any(max(a[0], b[0]) > left and min(a[0], b[0]) < right and max(a[1], b[1]) > top and min(a[1], b[1]) < bottom
+               for wire in lines for a, b in pairwise(wire.points)):
+            crossed.append(name)
+    assert crossed == passed
+    assert sum(wire.arrow for wire in lines) == len(legs_of_walk(explain(TWO_SWITCHES, source, destination)))
+
+
+def test_what_never_leaves_its_namespace_is_marked_on_its_first_device() -> None:
+    scene = draw_path(UNROUTED, explain(UNROUTED, "net1", "far"), step=1).scene
+    left, top, right, bottom = next(box for box in scene.boxes if box.of == "net1/ipv1").bounds
+    marks = {label.text: label for label in scene.labels if label.role == "badge-text" and label.y < bottom}
+    assert set(marks) == {"1", "✗"}
+    assert all(left < mark.x < right and top < mark.y for mark in marks.values())
+    assert [box.bounds for box in scene.boxes if box.of == "now"] == [(left - 4, top - 4, right + 4, bottom + 4)]
 
 
 def test_a_question_reaches_who_answers() -> None:

@@ -91,10 +91,20 @@ SWITCHED = NESTED.after(  # what can be done to a switch, to a loopback device a
     AddRoute("switch", Route("default", via="10.0.1.1")), SetForwarding("switch", True),
     AddAddress("web", "10.8.0.1/32", "lo"), SetForwarding("web", True), LinkDown("web", "lo"),
     SetForwarding("outer", True), AddAddress("ext", "10.8.0.2/32", "lo"), SetForwarding("lone", True))
+TWO_SWITCHES = Topology(  # the wires of each pass behind the other, and so does a cable
+    hosts=(Host("h1", tuple(Interface(f"eth{n}", (f"10.0.{n}.1/24",)) for n in range(3))),
+           *(Host(f"h{number}", tuple(Interface(f"eth{n}", (f"10.0.{n}.{number}/24",)) for n in range(2)))
+             for number in (8, 9)),
+           Host("end", (Interface("eth0", ("10.0.2.4/24",)),)), Host("last", (Interface("eth0", ("10.0.1.5/24",)),))),
+    switches=(Switch("sw-a", tuple(Port(host, "eth0") for host in ("h1", "h8", "h9"))),
+              Switch("sw-b", (*(Port(host, "eth1") for host in ("h1", "h8", "h9")), Port("last", "eth0")))),
+    cables=(Cable("h1.eth2", "end.eth0"),),
+    endpoints=(Endpoint("net1", macvlan("bridge"), ("10.0.1.11/24",), host="h1", parent="eth1"),))
 EMPTY = Topology(hosts=())
 
 WORLDS = {"classic": CLASSIC, "long": LONG, "changed": CHANGED, "deleted": DELETED, "nested": NESTED,
-          "cabled": CABLED, "options": OPTIONS, "tall": TALL, "switched": SWITCHED, "empty": EMPTY}
+          "cabled": CABLED, "options": OPTIONS, "tall": TALL, "switched": SWITCHED, "two switches": TWO_SWITCHES,
+          "empty": EMPTY}
 
 
 def overlap(one: Bounds, other: Bounds) -> bool:
