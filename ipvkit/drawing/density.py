@@ -9,7 +9,10 @@ from ipvkit.drawing.text import Font
 
 @dataclass(frozen=True)
 class Density:
-    """The measures of a card: ``columns`` a row, ``narrow`` to ``wide`` pixels, and what is on it."""
+    """The measures of a card: ``columns`` a row, ``narrow`` to ``wide`` pixels, and what is on it.
+
+    ``row`` is how wide a row of parents side by side may be: a wider picture is small print on a page.
+    """
 
     columns: int
     narrow: float
@@ -27,6 +30,7 @@ class Density:
     routes: int
     words: bool
     one_line: bool
+    row: float = 800.0
     lane: float = 0.0  # a strip on every device that is kept free of text, for the path of a packet
 
 

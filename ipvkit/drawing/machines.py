@@ -19,6 +19,7 @@ PAD, GAP = 14.0, 12.0
 TITLE, TAG, ROUTE = Font(16, bold=True), Font(11.5), Font(11.5, mono=True)
 PORT, OPTION, SWITCH_NAME = Font(12, mono=True, bold=True), Font(11), Font(14, bold=True)
 ROUTES_SHOWN = 2
+BARE_MOST = 300.0  # pixels of a host without children
 PORT_SIZE = 12.0
 NOTE_MOST = 160.0  # pixels of a switch's note
 OPTION_ROWS = 2  # of a port: more would reach down to the next
@@ -31,6 +32,7 @@ class HostBox:
         self.host = host
         family = [child for nic in host.interfaces for child in declared.family(host.name, nic.name)]
         density = replace(density_for(len(family)), lane=lane)
+        density = density if family else replace(density, row=BARE_MOST - 2 * PAD)
         self.has_children = bool(family)
         self.towers = [Tower(declared, (host.name, nic.name), density, first=number == 0)
                        for number, nic in enumerate(host.interfaces)]

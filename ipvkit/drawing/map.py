@@ -7,7 +7,7 @@ Switches stand side by side; a wire to a further one passes behind the nearer. I
 from __future__ import annotations
 
 from ipvkit.drawing.declared import Declared, Key
-from ipvkit.drawing.machines import PAD, HostBox, SwitchBox, nics
+from ipvkit.drawing.machines import BARE_MOST, PAD, HostBox, SwitchBox, nics
 from ipvkit.drawing.scene import Point, Scene, Sketch
 from ipvkit.drawing.text import Font
 from ipvkit.drawing.words import change_lines, count, describe, macs_on
@@ -17,7 +17,6 @@ MARGIN = 20.0
 COLUMN_GAP = 22.0
 NEAR, BETWEEN, FAR = 92.0, 60.0, 60.0  # before the first switch, between two, behind the last
 GUTTER, LANE = 26.0, 14.0
-RIGHT_MOST = 300.0
 LEAST_WIDTH = 560.0
 PILL, CAPTION, CAPTION_BOLD, COMMAND = Font(11.5, bold=True), Font(13), Font(13, bold=True), Font(12, mono=True)
 HEAD = 30.0
@@ -53,7 +52,7 @@ class Map:
         """Draw hosts, wires and switches."""
         top = MARGIN + HEAD
         left_width = max((box.natural for box in self.left), default=0.0)
-        right_width = min(max((box.natural for box in self.right), default=0.0), RIGHT_MOST)
+        right_width = min(max((box.natural for box in self.right), default=0.0), BARE_MOST)
         left_tall, right_tall = _column_height(self.left, left_width), _column_height(self.right, right_width)
         tall = max(left_tall, right_tall, SWITCH_ALONE if self.topology.switches else 0)
         inner, outer, lanes = self._cabled(outer=False), self._cabled(outer=True), self._lanes()

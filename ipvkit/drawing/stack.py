@@ -190,8 +190,17 @@ class Tower:
         return max(self.slab.natural, max(widths) + self._indent() + 2 * gap)
 
     def _grouped(self) -> list[list[Card | Tower]]:
-        most = self.density.columns
-        return [self.rooms[start:start + most] for start in range(0, len(self.rooms), most)]
+        rows: list[list[Card | Tower]] = []
+        for room in self.rooms:
+            if rows and len(rows[-1]) < self.density.columns and self._fits([*rows[-1], room]):
+                rows[-1].append(room)
+            else:
+                rows.append([room])
+        return rows
+
+    def _fits(self, row: list[Card | Tower]) -> bool:
+        used = sum(room.natural for room in row) + self.density.gap * (len(row) + 1)
+        return self.even or used <= self.density.row
 
     def _indent(self) -> float:
         return SPINE if len(self._grouped()) > 1 else 0.0

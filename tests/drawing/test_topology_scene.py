@@ -31,6 +31,7 @@ from tests.drawing.worlds import (
     LONG,
     NESTED,
     SWITCHED,
+    TRUNK,
     WORLDS,
     crowd,
     leaking_labels,
@@ -167,6 +168,19 @@ def test_a_long_name_is_shortened_and_whole_in_the_title() -> None:
         assert "…" in label.text
         assert label.text.endswith("1")
     assert all(endpoint.name in scene.description for endpoint in LONG.endpoints)
+
+
+def test_vlans_have_room_for_their_names_in_a_picture_that_fits_a_page() -> None:
+    scene = draw(TRUNK).scene
+    shown = [label.text for label in scene.labels]
+    assert [shown.count(name) for name in ("eth0.10", "eth0.20", "VLAN 10", "VLAN 20")] == [2, 2, 2, 2]
+    assert not [text for text in shown if "…" in text]
+    assert scene.width < 1200
+
+
+def test_two_vlans_side_by_side_that_fit_stay_side_by_side() -> None:
+    scene = draw(NESTED).scene
+    assert box(scene, "alpha/eth0.10").bounds[3] == box(scene, "alpha/eth0.20").bounds[3]
 
 
 def test_changes_are_marked_and_listed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from ipvkit.drawing.scene import Bounds, Label, Scene
+from ipvkit.systems.trunk import trunk
 from ipvkit.topology import (
     AddAddress,
     AddEndpoint,
@@ -100,11 +101,12 @@ TWO_SWITCHES = Topology(  # the wires of each pass behind the other, and so does
               Switch("sw-b", (*(Port(host, "eth1") for host in ("h1", "h8", "h9")), Port("last", "eth0")))),
     cables=(Cable("h1.eth2", "end.eth0"),),
     endpoints=(Endpoint("net1", macvlan("bridge"), ("10.0.1.11/24",), host="h1", parent="eth1"),))
+TRUNK = trunk({10: ipvlan("l2"), 20: ipvlan("l3")})
 EMPTY = Topology(hosts=())
 
 WORLDS = {"classic": CLASSIC, "long": LONG, "changed": CHANGED, "deleted": DELETED, "nested": NESTED,
           "cabled": CABLED, "options": OPTIONS, "tall": TALL, "switched": SWITCHED, "two switches": TWO_SWITCHES,
-          "empty": EMPTY}
+          "trunk": TRUNK, "empty": EMPTY}
 
 
 def overlap(one: Bounds, other: Bounds) -> bool:
