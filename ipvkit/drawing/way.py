@@ -103,6 +103,7 @@ class Ways:
         """Give the corners from ``at``, which is on ``here``, to the device ``there``."""
         goal = self.anchors[there]
         if self.parent.get(here) == there:
+            yield self.anchors[here][0], at[1]
             yield from self._down(here, there)
         elif self.parent.get(there) == here:
             yield from [*self._down(there, here)][::-1]

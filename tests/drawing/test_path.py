@@ -13,7 +13,7 @@ from ipvkit.drawing.scene import Scene
 from ipvkit.errors import BadQuestion
 from ipvkit.theory import explain
 from ipvkit.topology import Topology, ipvlan, macvlan
-from tests.drawing.worlds import CLASSIC, TWO_SWITCHES, crowd, outside, overlapping_labels
+from tests.drawing.worlds import CLASSIC, TRUNK, TWO_SWITCHES, crowd, outside, overlapping_labels
 
 GATEWAY = Topology.of(macvlan("bridge"), net1="10.0.1.10/24", net2="10.0.1.11/24", routes="gateway")
 UNROUTED = Topology.of(ipvlan("l2"), routes="none", net1="10.0.1.11/24")
@@ -56,6 +56,14 @@ def test_every_leg_is_listed_and_numbered(topology: Topology, source: str, desti
         assert leg.words in texts
         assert leg.route in texts
     assert walk.verdict.why in scene.description + " ".join(texts)
+
+
+@pytest.mark.parametrize(("source", "destination"), [("net10a", "ext20"), ("ext20", "net10a"), ("net20b", "router")])
+def test_lines_through_stacked_parents_are_level_or_upright(source: str, destination: str) -> None:
+    scene = draw_path(TRUNK, explain(TRUNK, source, destination)).scene
+    lines = [wire.points for wire in scene.wires if wire.role.startswith("path-")]
+    assert lines
+    assert all(a[0] == pytest.approx(b[0]) or a[1] == pytest.approx(b[1]) for line in lines for a, b in pairwise(line))
 
 
 def test_a_line_ends_in_the_device_where_the_walk_ends() -> None:
