@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Callable
 
 from ipvkit.agent import places
 from ipvkit.agent.namespaces import DESCRIPTORS
@@ -71,15 +72,18 @@ def room(family: int) -> int:
     return LEAST_ROOM
 
 
-def set_retransmission(milliseconds: int) -> None:
+def set_retransmission(milliseconds: int, check: Callable[[], None] = lambda: None) -> None:
     """Set the time between two of the three ARP or neighbour requests of every device, 1 000 ms by default.
 
-    So an absent host is known after three times ``milliseconds``.
+    So an absent host is known after three times ``milliseconds``. ``check`` is called for each namespace, and may
+    raise: then the time counts as not set, and is set everywhere the next time.
     """
     global _milliseconds
     if _milliseconds == milliseconds:
         return
+    _milliseconds = 0
     for netns in DESCRIPTORS:
+        check()
         with places.inside(netns):
             indexes = [index for index, name in socket.if_nameindex() if name != "lo"]
         requests = [_retransmission(index, table, family, milliseconds)
@@ -112,9 +116,13 @@ def _retransmission(index: int, table: str, family: int, milliseconds: int) -> b
     return fill(("retransmission", table, milliseconds), make, index=number(index))
 
 
-def empty(family: int) -> None:
-    """Delete every neighbour entry of ``family`` that nobody wrote, and every learned FDB entry."""
+def empty(family: int, check: Callable[[], None] = lambda: None) -> None:
+    """Delete every neighbour entry of ``family`` that nobody wrote, and every learned FDB entry.
+
+    ``check`` is called for each namespace, and may raise: hundreds of them take longer than who cancels will wait.
+    """
     for netns in DESCRIPTORS:
+        check()
         wire = places.netlink(netns)
         requests = [_deletion(message) for message in wire.dump(_neighbours(family))]
         wire.send([request for request in requests if request])
