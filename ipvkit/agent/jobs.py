@@ -1,7 +1,7 @@
 """Children that answer a request later: a command, or a function of ours run in a fork.
 
 Law: a job is one child process in a process group of its own with one pipe back. Cancelling interrupts the group, and
-kills it when it does not end within :data:`PATIENCE`; the lab stays as it is.
+kills it when it does not end within its patience; the lab stays as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from ipvkit.agent.serve import Request
 
 PATIENCE = 0.3
-"""Seconds a cancelled command has to end by itself after SIGINT, before SIGKILL."""
+"""Seconds a cancelled command has to end by itself after SIGINT, before SIGKILL; how often the loop looks at that."""
+
+PATIENCE_WITH_OURS = 3 * PATIENCE
+"""The same for a function of ours: it has something to undo, and killed in the midst of it would leave it in the lab.
+
+Well below what the client waits for the confirmation (``GRACE`` in :mod:`ipvkit.machine.wire`), and a multiple of
+:data:`PATIENCE`, so that the loop, which looks that often, is not late.
+"""
 
 OUTPUT_LIMIT = 1_000_000
 """Bytes of a command's output that are passed on; what comes after is counted and dropped."""
@@ -44,6 +51,8 @@ class Cancelled(Exception):
 
 class Job(ABC):
     """A running child: ``pid`` (also its process group) and ``descriptor``, the pipe its output comes from."""
+
+    patience = PATIENCE
 
     def __init__(self, child: Callable[[], NoReturn]) -> None:
         self.descriptor, writing = os.pipe2(os.O_CLOEXEC)
@@ -74,13 +83,16 @@ class Job(ABC):
         self._signal(signal.SIGINT)
 
     def insist(self) -> None:
-        """Kill the group if it was cancelled :data:`PATIENCE` ago."""
-        if self.cancelled_at is not None and time.monotonic() > self.cancelled_at + PATIENCE:
+        """Kill the group if it was cancelled ``patience`` seconds ago."""
+        if self.cancelled_at is not None and time.monotonic() > self.cancelled_at + self.patience:
             self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError):
+        try:
             os.killpg(self.pid, number)
+        except ProcessLookupError:  # before the child's setsid there is no such group, and the child is all of it
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def ended(self, exit_code: int) -> dict[str, Any]:
         """Give the answer once the child has ended; ``exit_code`` is negative for a signal."""
@@ -157,8 +169,10 @@ class Forked(Job):
     """``function(request)`` in a fork of the agent: it sees the agent's state, and changes only its own copy.
 
     Its events and its result travel as JSON lines; an exception becomes the request's error. Cancelled, it gets a
-    KeyboardInterrupt, and :data:`PATIENCE` to tidy up.
+    KeyboardInterrupt, and :data:`PATIENCE_WITH_OURS` to tidy up.
     """
+
+    patience = PATIENCE_WITH_OURS
 
     def __init__(self, request: Request, function: Callable[[Request], dict[str, Any]]) -> None:
         from ipvkit.agent.serve import Request, describe
