@@ -17,7 +17,12 @@ from ipvkit.agent import places, routes
 from ipvkit.agent.namespaces import DESCRIPTORS
 from ipvkit.agent.requests import look
 
-MOST_SECONDS = 1.5
+MOST_SECONDS = 5.0
+"""As long as a device that has its carrier is not in operation: that comes, late on a busy computer."""
+
+MOST_SECONDS_WITHOUT = 1.5
+"""For all else, from when no device is awaited any more: what a device without a carrier owes may never come."""
+
 _PAUSE = 0.002
 _UP, _LOOPBACK, _RUNNING, _NOARP, _LOWER_UP = 1, 8, 0x40, 0x80, 0x10000  # IFF_*, include/uapi/linux/if.h
 _SOLICITED = "ff0200000000000000000001ff"  # and the last 24 bits of the address: RFC 4291 2.7.1
@@ -32,9 +37,10 @@ def wait(devices: list[tuple[str, int]], addresses: list[tuple[str, str]], chang
     namespaces in which a child may have got another mode.
     """
     tentative = list(dict.fromkeys(netns for netns, _ in addresses))
-    until = time.monotonic() + MOST_SECONDS
-    while time.monotonic() < until:
+    began = awaited = time.monotonic()
+    while (now := time.monotonic()) < min(began + MOST_SECONDS, awaited + MOST_SECONDS_WITHOUT):
         devices = [device for device in devices if _is_pending(*device)]
+        awaited = now if devices else awaited
         addresses = [address for address in addresses if not _is_local(*address)]
         tentative = [netns for netns in tentative if _has_tentative_address(netns)]
         changed = [netns for netns in changed if _is_deaf(netns)]
