@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent
 ALLOWED_SKIPS = ROOT / "tests" / "allowed-skips.txt"
 MUST_RUN = ("kernel", "browser", "notebook")
-CELL_TIMEOUT_SECONDS = 60.0
+CELL_TIMEOUT_SECONDS = 180.0  # a hang is what it is for: a cell of lesson 11 takes 20 s, on a busy computer far more
 NBVAL_CELL_TIMEOUT_SECONDS = 2000.0
 
 

@@ -15,7 +15,7 @@ from ipvkit.theory import predict
 from ipvkit.topology import AddRoute, Route, Topology, ipvlan, macvlan
 from tests.systems.installed import needs, needs_extra
 
-pytestmark = [pytest.mark.kernel, needs_extra("cni")]
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(600), needs_extra("cni")]
 BuildLab = Callable[[Topology], Lab]
 SERVICE = "10.96.0.1"
 NODE = Topology.of(ipvlan("l2"), routes="none")

@@ -1,6 +1,7 @@
 """A real dockerd in a lab's kernel: what its networks are, what it refuses, and what it leaves to the kernel to refuse.
 
-One lab and one daemon serve all: starting it takes seven seconds, and each container five.
+One lab and one daemon serve all: starting it takes seven seconds, and each container five. On a busy computer that is
+several times as long, so the mark on a test here is more than that of the others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ipvkit.theory import predict
 from ipvkit.topology import AddRoute, Route, Topology, ipvlan, macvlan
 from tests.systems.installed import needs_extra
 
-pytestmark = [pytest.mark.kernel, needs_extra("docker")]
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(600), needs_extra("docker")]
 WORLD = Topology.of(ipvlan("l2"), routes="none")
 
 
