@@ -19,8 +19,8 @@ from ipvkit.lab import Lab
 from ipvkit.systems.dhcp import Lease, client_device, packet_table
 from ipvkit.systems.needed import need
 
-PATIENCE = 4
-"""Seconds dhcpcd asks before it gives up."""
+PATIENCE = 12
+"""Seconds dhcpcd asks before it gives up: a lease takes one, and several on a busy computer."""
 
 _DEADLINE = PATIENCE + 25.0  # s
 #: As Debian's dhcpcd.conf: the client is its DUID and IAID. The rest makes it quick, and keeps it to the address.
