@@ -76,8 +76,8 @@ def test_a_session_that_does_not_come_up_ends_in_its_deadline_and_nothing_runs_o
 ) -> None:
     lab = build_lab(WORLD)
     lab.apply(LinkDown("host"))
-    monkeypatch.setattr(bgp, "DEADLINE", 2.0)
-    with pytest.raises(DeadlineExceeded, match=r"(?s)bird in host: not ready in 2 s; it was ended\nlog:.*world: State"):
+    monkeypatch.setattr(bgp, "DEADLINE", 6.0)
+    with pytest.raises(DeadlineExceeded, match=r"(?s)bird in host: not ready in 6 s; it was ended\nlog:.*world: State"):
         bgp.Session(lab)
     assert not running(lab, "bird")
 
