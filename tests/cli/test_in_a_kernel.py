@@ -108,7 +108,7 @@ def test_ctrl_c_ends_the_lab_and_says_so(tmp_path: Path) -> None:
     assert process.stderr is not None
     assert process.stderr.readline() == "starting a machine and building the lab ...\n"
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said.splitlines()[-1] == "interrupted; nothing is left"
     assert "Traceback" not in said

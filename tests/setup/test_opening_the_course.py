@@ -109,4 +109,4 @@ def test_the_course_is_what_it_shows_and_no_news_are_fetched(course: Course) -> 
 
 
 def test_control_c_twice_ends_it(course: Course) -> None:
-    assert course.interrupt(times=2) < 10
+    assert course.interrupt(times=2) < 30
