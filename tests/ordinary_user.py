@@ -21,7 +21,7 @@ from typing import Any
 # Not 65534: inside a user namespace that is what every foreign user looks like.
 USER = 61001
 NOT_OF_THE_CLONE = shutil.ignore_patterns(".git", ".venv", ".vagrant", ".*_cache", ".hypothesis", "__pycache__")
-NOT_OF_THE_CACHE = shutil.ignore_patterns("venv", "small", "jupyter", "ipython", "matplotlib", "setup.lock")
+NOT_OF_THE_CACHE = shutil.ignore_patterns(".*", "venv", "small", "jupyter", "ipython", "matplotlib", "setup.lock")
 
 
 @dataclass(frozen=True)
