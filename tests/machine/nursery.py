@@ -163,15 +163,10 @@ class Nursery:
         """Kill the role ``delay`` seconds after a client started: everything but the client must go, all works on."""
         client = Client(self.orders)
         time.sleep(delay)
-        victims = wait_for(lambda: self.find(client.process.pid))
+        victims = wait_for(lambda: self.strike(client.process.pid))
         if not victims:
             client.process.kill()
             return [f"no {self.orders['role']} appeared"]
-        for victim in victims:
-            if self.orders["role"] == "interrupt":  # what the stop button of a notebook does
-                os.killpg(victim, signal.SIGINT)
-            else:
-                os.kill(victim, signal.SIGKILL)
         if self.orders["role"] == "client":
             client.process.wait()
             problems = self.left(set())
@@ -194,6 +189,18 @@ class Nursery:
         if heard != expected:
             problems.append(f"the client said {said}")
         return problems + self.left(set())
+
+    def strike(self, client: int) -> list[int]:
+        """Kill the role and give whom that hit: nobody while there is nobody, or where it had just ended by itself."""
+        hit = []
+        for victim in self.find(client):
+            with suppress(ProcessLookupError):
+                if self.orders["role"] == "interrupt":  # what the stop button of a notebook does
+                    os.killpg(victim, signal.SIGINT)
+                else:
+                    os.kill(victim, signal.SIGKILL)
+                hit.append(victim)
+        return hit
 
     def find(self, client: int) -> list[int]:
         """Give the process ids of the role to kill, none while there is none."""
@@ -225,21 +232,26 @@ class Nursery:
             case "supervisor":
                 return "supervisor" in words and parent == client
             case "guard":
-                return "supervisor" in words and parent != client and os.getsid(pid) == pid
+                return "supervisor" in words and parent != client and leads_a_session(pid)
             case "agent":
                 return words[-3:-1] == ["/run/ipvkit/agent.zip", "native"]
-            case "first":
-                return "supervisor" in words and parent != client
+            case "first":  # the supervisor also forks children that only try what is possible, and end at once
+                return "supervisor" in words and parent != client and is_first_of_its_namespace(pid)
             case "kernel":
                 return bool(words) and words[0] == "linux.uml"
         raise ValueError(role)
 
     def left(self, except_for: set[int], within: float = GONE_WITHIN) -> list[str]:
-        """Wait until nothing but ``except_for`` is left, ``within`` seconds at most; give what is left then."""
-        until = time.monotonic() + within
+        """Wait until nothing but ``except_for`` is left, ``within`` seconds at most; give what is left then.
+
+        Nothing must be seen twice in a row: whoever changes its parent while one looks is seen by neither.
+        """
+        until, clean = time.monotonic() + within, 0
         while time.monotonic() < until:
             reap(except_for)
-            if not set(descendants(os.getpid())) - except_for and not self.files():
+            nothing = not set(descendants(os.getpid())) - except_for and not self.files()
+            clean = clean + 1 if nothing else 0
+            if clean == 2:
                 return []
             time.sleep(0.02)
         processes = [f"process {pid} {command(pid)[:3]}" for pid in descendants(os.getpid()) if pid not in except_for]
@@ -278,6 +290,43 @@ def descendants(of: int) -> dict[int, int]:
         found |= new
         grown = bool(new)
     return found
+
+
+def born(pid: int) -> str:
+    """Give when a process was started, in clock ticks, proc_pid_stat(5); "" when it is dead, buried or not."""
+    try:
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if state == "Z" else rest[18]
+
+
+def family(of: int) -> set[tuple[int, str]]:
+    """Give the living processes below ``of`` with their births: a number may be another's later."""
+    return {(pid, birth) for pid in descendants(of) if (birth := born(pid))}
+
+
+def survivors(seen: set[tuple[int, str]]) -> set[tuple[int, str]]:
+    """Give who is below this process, or was when ``seen``, and lives: an orphan is nobody's descendant any more."""
+    return {(pid, birth) for pid, birth in seen | family(os.getpid()) if born(pid) == birth}
+
+
+def leads_a_session(pid: int) -> bool:
+    """Tell whether a process has made a session of its own; one that has just ended has not."""
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def is_first_of_its_namespace(pid: int) -> bool:
+    """Tell whether a process is process 1 of a PID namespace below ours: NSpid has its number in each."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    (numbers,) = [line.split()[1:] for line in lines if line.startswith("NSpid:")]
+    return len(numbers) > 1 and numbers[-1] == "1"
 
 
 def reap(except_for: set[int]) -> None:
