@@ -15,7 +15,7 @@ from ipvkit.machine.doctor import OPENERS
 from ipvkit.machine.uml import open_uml
 from ipvkit.machine.wire import GRACE
 from tests.machine import here
-from tests.machine.nursery import descendants
+from tests.machine.nursery import family, survivors
 
 pytestmark = pytest.mark.kernel
 
@@ -82,9 +82,10 @@ def test_a_kernel_that_panics_is_gone_with_its_last_words() -> None:
 
 @pytest.mark.parametrize("name", here.MACHINES)
 def test_an_agent_that_no_longer_answers_costs_the_deadline_and_its_machine(name: str) -> None:
-    before = set(descendants(os.getpid()))
+    before = family(os.getpid())
     machine = OPENERS[name]()
-    for pid in set(descendants(os.getpid())) - before:
+    seen = family(os.getpid())
+    for pid, _ in seen - before:
         if "supervisor" not in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
             os.kill(pid, signal.SIGSTOP)
     started = time.monotonic()
@@ -92,26 +93,28 @@ def test_an_agent_that_no_longer_answers_costs_the_deadline_and_its_machine(name
         machine.wire.request("hello", deadline=0.5)
     assert time.monotonic() - started < 0.5 + GRACE + 2
     assert not machine.alive()
-    assert set(descendants(os.getpid())) <= before
+    assert survivors(seen) <= before
 
 
 @pytest.mark.parametrize("name", here.MACHINES)
 def test_closing_is_quick_and_can_be_repeated(name: str) -> None:
-    before = set(descendants(os.getpid()))
+    before = family(os.getpid())
     machine = OPENERS[name]()
+    seen = family(os.getpid())
     started = time.monotonic()
     machine.close()
     assert time.monotonic() - started < 1
     machine.close()
-    assert set(descendants(os.getpid())) <= before
+    assert survivors(seen) <= before
     with pytest.raises(MachineGone):
         machine.wire.request("hello", deadline=10)
 
 
 @pytest.mark.parametrize("name", here.MACHINES)
 def test_a_machine_nobody_refers_to_is_closed(name: str) -> None:
-    before = set(descendants(os.getpid()))
+    before = family(os.getpid())
     machine = OPENERS[name]()
-    assert set(descendants(os.getpid())) > before
+    seen = family(os.getpid())
+    assert seen > before
     del machine
-    assert set(descendants(os.getpid())) <= before
+    assert survivors(seen) <= before
