@@ -2,7 +2,7 @@
 
 Each side is a mapping ``pairs`` from (from, to) to an object with a ``verdict`` word; neither side knows the other, and
 nothing here decides who is right. If they disagree, the kernel is.
-Imports nothing of ours but how a table looks.
+Imports nothing of ours but errors and how a table looks.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ipvkit import html
+from ipvkit.errors import BadQuestion
 
 AGREEMENT, DISAGREEMENT, NOT_MODELLED = "agreement", "disagreement", "not modelled"
 AMONG_OTHERS = "Among others who ask at the same time the answer may be another, for they are overheard"
@@ -103,8 +104,9 @@ def compare(predicted: Table, measured: Table) -> Comparison:
     A pair that was measured and not predicted is "not modelled"; one that was not measured is left out. Where theory
     says that the answer depends on what others asked before (``warm``), either answer agrees, and the row's ``why``
     says so: a matrix is asked all at once. Asked alone, such a pair must do as predicted: the conformance tests see to
-    it.
+    it. Raises ``BadQuestion`` for what is no such table, and where the two have changed places.
     """
+    _refuse_what_is_no_table(predicted, measured)
     rows = []
     for (source, destination), seen in measured.pairs.items():
         said = predicted.pairs.get((source, destination))
@@ -117,3 +119,12 @@ def compare(predicted: Table, measured: Table) -> Comparison:
             outcome, why = AGREEMENT, f"{why}. {AMONG_OTHERS}"
         rows.append(Row(source, destination, word, seen.verdict, outcome, why, str(getattr(seen, "detail", "") or "")))
     return Comparison(tuple(rows))
+
+
+def _refuse_what_is_no_table(predicted: Any, measured: Any) -> None:
+    for field, table, fix in (("predicted", predicted, "predict(lan)"), ("measured", measured, "lab.ping_matrix()")):
+        if not isinstance(getattr(table, "pairs", None), Mapping):
+            raise BadQuestion(field, f"a {type(table).__name__} says nothing about pairs", f"Write {fix}.")
+    if not all(hasattr(said, "why") for said in predicted.pairs.values()):
+        raise BadQuestion("predicted", f"a {type(predicted).__name__} is measured, no prediction",
+                          "Write compare(predict(lan), lab.ping_matrix()): what theory says comes first.")

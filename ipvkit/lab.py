@@ -28,7 +28,7 @@ from ipvkit.machine import Machine, open_machine
 from ipvkit.machine.doctor import examine_machine
 from ipvkit.refused import refusal
 from ipvkit.steps import AddChild, Step
-from ipvkit.topology import Change, Driver, Endpoint, Topology
+from ipvkit.topology import Change, Driver, Endpoint, Topology, want_topology
 
 RUN_DEADLINE = 60.0
 """Seconds a command of :meth:`Lab.run` may take."""
@@ -51,8 +51,7 @@ class Lab:
     def __init__(
         self, topology: Topology, *, machine: str | None = None, on_refusal: str = "raise", memory: int = 0
     ) -> None:
-        if not isinstance(topology, Topology):
-            raise BadQuestion("topology", f"{topology!r} is not a topology", "Write Topology.of(…).")
+        want_topology(topology)
         if on_refusal not in ("raise", "record"):
             raise BadQuestion("on_refusal", f"{on_refusal!r} is not known", 'Write "raise" or "record".')
         _check_size(topology)
@@ -118,6 +117,7 @@ class Lab:
         A machine that does not cover what the new one needs, or has no memory for it, is replaced. Raises what
         ``Lab(…)`` raises; the lab stays usable, as empty as the refusal left it.
         """
+        want_topology(topology)
         _check_size(topology)
         _ = self.machine
         self.topology = topology
@@ -145,6 +145,7 @@ class Lab:
         Nothing is built: see :func:`ipvkit.systems.found.read_topology`. Raises ``BadQuestion`` where ``topology`` has
         a place that is not there.
         """
+        want_topology(topology)
         there = self.machine.wire.request("adopt", deadline=_ASK_DEADLINE)["namespaces"]
         for name in (*topology.names, *(switch.name for switch in topology.switches)):
             if topology.netns(name) not in there:

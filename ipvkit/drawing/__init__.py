@@ -23,11 +23,12 @@ from ipvkit.drawing.map import topology_scene
 from ipvkit.drawing.matrix import draw_matrix
 from ipvkit.drawing.path import draw_path
 from ipvkit.drawing.picture import Drawing
-from ipvkit.topology import Topology
+from ipvkit.topology import Topology, want_topology
 
 __all__ = ["Drawing", "draw", "draw_changes", "draw_hooks", "draw_mac_budget", "draw_matrix", "draw_path"]
 
 
 def draw(topology: Topology) -> Drawing:
     """Return the picture of a topology: what sits on what, with its changes marked and listed. Asks no kernel."""
+    want_topology(topology)
     return Drawing(topology_scene(topology), repr(topology))

@@ -22,7 +22,7 @@ from ipvkit.drawing.text import Font, wrap
 from ipvkit.drawing.way import Ways, without
 from ipvkit.drawing.words import count, describe
 from ipvkit.errors import BadQuestion
-from ipvkit.topology import Topology
+from ipvkit.topology import Topology, want_topology
 
 LISTED = 14
 LANES = 8
@@ -40,6 +40,7 @@ def draw_path(topology: Topology, walk: Walk | None = None, trace: Trace | None 
 
     BadQuestion if neither walk nor trace is given, or there is no such step.
     """
+    want_topology(topology)
     if walk is None and trace is None:
         raise BadQuestion("path", "there is nothing to draw", "Give walk=explain(...) or trace=lab.trace(...).")
     if step is not None and (walk is None or not 1 <= step <= len(walk.steps)):

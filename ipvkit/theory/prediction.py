@@ -21,7 +21,7 @@ from ipvkit.theory.rule import version_of
 from ipvkit.theory.rules import RULES
 from ipvkit.theory.state import Address, Device, Namespace, World
 from ipvkit.theory.walk import Walk, tell
-from ipvkit.topology import SetMtu, Topology
+from ipvkit.topology import SetMtu, Topology, want_topology
 
 NOT_MODELLED = "not modelled"
 LEAST_MTU = {4: 112, 6: 152}
@@ -87,6 +87,7 @@ class Theory:
     """A topology as the theory sees it; `predict` and `explain` make one each time they are called."""
 
     def __init__(self, topology: Topology, kernel: str, exact: bool = False) -> None:
+        want_topology(topology)
         version_of(kernel)
         builder = Builder(topology)
         builder.build()
@@ -230,6 +231,7 @@ def explain(topology: Topology, source: str, destination: str, kernel: str = "6.
     ``link_local`` as for `predict`. Raises KeyError if a name is not one of ``topology.names``, ValueError as
     `predict` does.
     """
+    want_topology(topology)
     known_family(family)
     for name in (source, destination):
         if name not in topology.names:

@@ -34,11 +34,12 @@ from ipvkit.topology.changes import (
 )
 from ipvkit.topology.drivers import FLAGS, MODES, Driver, ipvlan, macvlan
 from ipvkit.topology.parts import Cable, Endpoint, Host, Interface, Port, Route, Switch, Vlan
+from ipvkit.topology.wanted import want_topology
 from ipvkit.topology.whole import Topology
 
 __all__ = [
     "FLAGS", "HOOKS", "MODES", "PROTOCOLS", "AddAddress", "AddEndpoint", "AddRoute", "Cable", "Change", "Driver",
     "Drop", "Endpoint", "Host", "Interface", "LinkDown", "LinkUp", "Masquerade", "Move", "Plug", "Port",
     "RemoveAddress", "RemoveLink", "RemoveRoute", "Route", "SetForwarding", "SetMac", "SetMode", "SetMtu", "Switch",
-    "Topology", "Unplug", "Vlan", "ipvlan", "macvlan",
+    "Topology", "Unplug", "Vlan", "ipvlan", "macvlan", "want_topology",
 ]

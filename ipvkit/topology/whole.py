@@ -39,6 +39,13 @@ class Topology:
     cables: tuple[Cable, ...] = ()
     changes: tuple[Change, ...] = ()
 
+    def __new__(cls, *parts: Any, **_: Any) -> Topology:
+        """Refuse what belongs to ``Topology.of``: a driver and addresses by name."""
+        if parts and isinstance(parts[0], Driver):
+            raise TopologyError("topology", "a whole topology begins with its hosts, not with a driver",
+                                'Write Topology.of(ipvlan("l2"), net1="10.0.1.11/24").')
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         for field, kind in (("hosts", Host), ("endpoints", Endpoint), ("switches", Switch), ("cables", Cable),
                             ("changes", Change)):

@@ -12,7 +12,7 @@ from ipvkit.errors import BadQuestion
 from ipvkit.findings import Answer, ReachabilityTable, Table
 from ipvkit.lab import Lab
 from ipvkit.theory import predict
-from ipvkit.topology import Topology
+from ipvkit.topology import Topology, want_topology
 from ipvkit.widgets.page import Background, Job, StatusLine
 from ipvkit.widgets.warm import WarmLab
 
@@ -32,6 +32,7 @@ class Predict(W.VBox):
 
     def __init__(self, topology: Topology, *pairs: str, matrix: bool = False) -> None:
         self._lab = WarmLab()
+        want_topology(topology)
         self.topology, self.matrix = topology, matrix
         self.pairs = {pair: _both(topology, pair) for pair in pairs}
         self.result: Table | None = None

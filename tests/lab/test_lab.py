@@ -186,6 +186,9 @@ def test_names_and_machines_that_are_not_there_are_refused_clearly(build_lab: Bu
         lab.run("net9", "true")
     with pytest.raises(BadQuestion, match="is not a topology"):
         Lab("net1")  # type: ignore[arg-type]
+    for ask in (Lab, lab.rebuild, lab.adopt):
+        with pytest.raises(BadQuestion, match=r"a Lab is no topology\. Write lab\.topology"):
+            ask(lab)  # type: ignore[arg-type]
     with pytest.raises(BadQuestion, match="on_refusal"):
         Lab(TWO, on_refusal="ignore")
     with pytest.raises(NoMachine, match="abacus"):

@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "plan": frozenset({"steps", "topology"}),
     "findings": frozenset({"html"}),
     "theory": frozenset({"html", "topology"}),
-    "comparison": frozenset({"html"}),
+    "comparison": frozenset({"errors", "html"}),
     "refused": frozenset({"errors", "refusals", "steps"}),
     "agent": frozenset({"errors", "machine"}),  # its __main__ also starts the machine's supervisor
     "machine": frozenset({"agent", "errors"}),

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ipvkit.comparison import AGREEMENT, AMONG_OTHERS, DISAGREEMENT, NOT_MODELLED, Row, compare
+from ipvkit.errors import BadQuestion
+from ipvkit.findings import Answer, ReachabilityTable
 from ipvkit.theory import Verdict, predict
 from ipvkit.topology import Topology, macvlan
 
@@ -50,3 +54,13 @@ def test_what_is_not_modelled_is_never_an_agreement() -> None:
     predicted.pairs[PAIR] = Verdict(NOT_MODELLED, "", "", warm=frozenset({"reply"}))
     (found,) = compare(predicted, Measured("reply")).rows
     assert found.outcome == NOT_MODELLED
+
+
+def test_what_is_no_table_or_stands_in_the_others_place_is_named() -> None:
+    matrix = ReachabilityTable({PAIR: Answer("reply")}, PAIR, 4, "cold")
+    with pytest.raises(BadQuestion, match=r"predicted: a Topology says nothing about pairs\. Write predict\(lan\)"):
+        compare(PASSTHRU, matrix)  # type: ignore[arg-type]
+    with pytest.raises(BadQuestion, match=r"measured: a Topology .* Write lab\.ping_matrix\(\)"):
+        compare(predict(PASSTHRU), PASSTHRU)  # type: ignore[arg-type]
+    with pytest.raises(BadQuestion, match="predicted: a ReachabilityTable is measured, no prediction"):
+        compare(matrix, predict(PASSTHRU))
