@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import Any
 
 from ipvkit.errors import TopologyError
@@ -69,15 +78,16 @@ def mac_address(field: str, value: Any) -> str:
 
 def interface_address(field: str, value: Any) -> str:
     """Return an address with its prefix length, in the standard short form."""
-    try:
-        if not isinstance(value, str) or "/" not in value or "%" in value:
-            raise ValueError
-        address = ip_interface(value)
-    except ValueError:
-        raise TopologyError(field, f"{shown(value)} is not an address with a prefix length",
-                            "Write 10.0.1.11/24 or fd00:1::11/64.") from None
-    _refuse_special(field, address.ip)
-    return str(address)
+    problem = "is not an address with a prefix length"
+    if isinstance(value, str) and "/" in value and "%" not in value:
+        try:
+            address = IPv6Interface(value) if ":" in value else IPv4Interface(value)
+        except ValueError as error:  # its words end with the whole address again
+            problem += f": {str(error).partition(' in ')[0][:_SHOWN_LENGTH]}"
+        else:
+            _refuse_special(field, address.ip)
+            return str(address)
+    raise TopologyError(field, f"{shown(value)} {problem}", "Write 10.0.1.11/24 or fd00:1::11/64.")
 
 
 def _refuse_special(field: str, address: IPv4Address | IPv6Address) -> None:

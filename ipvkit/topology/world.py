@@ -13,6 +13,7 @@ IPv6 is there only if an endpoint has an IPv6 address: without it the wire is qu
 from __future__ import annotations
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from ipaddress import ip_interface
 from itertools import islice
 
@@ -23,6 +24,7 @@ from ipvkit.topology.parts import Cable, Endpoint, Host, Interface, Port, Route,
 from ipvkit.topology.whole import Topology, child_name
 
 WAYS_OUT = ("device", "gateway", "none")
+OPTIONS = ("routes", "hairpin", "driver")
 
 
 def default_world(driver: Driver, *, routes: str, hairpin: bool, endpoints: Mapping[str, str]) -> Topology:
@@ -55,6 +57,7 @@ def default_world(driver: Driver, *, routes: str, hairpin: bool, endpoints: Mapp
 
 def _endpoint(number: int, driver: Driver, routes: str, name: str, given: str) -> Endpoint:
     field = f"endpoints.{name}"
+    _refuse_misspelt_option(field, name, given)
     if not isinstance(given, str):
         raise TopologyError(field, f"{checks.shown(given)} is not an address",
                             'Write it with its prefix length, in quotes in Python: "10.0.1.11/24".')
@@ -67,6 +70,15 @@ def _endpoint(number: int, driver: Driver, routes: str, name: str, given: str) -
         if to not in {earlier.to for earlier in ways}:
             ways.append(way)
     return Endpoint(name, driver, addresses, tuple(ways), child=child)
+
+
+def _refuse_misspelt_option(field: str, name: str, given: object) -> None:
+    """What is nearly the name of an option, with nothing of an address in it, was meant to be that option."""
+    meant = get_close_matches(name, OPTIONS, n=1)
+    words = str(given).split()  # none at all: an endpoint without an address
+    if meant and words and not any(sign in words[0] for sign in ".:/"):
+        raise TopologyError(field, f"{checks.shown(given)} is not an address with a prefix length",
+                            f"Is the option {meant[0]} meant? Else write 10.0.1.11/24.")
 
 
 def _gateway(address: str) -> str:

@@ -259,6 +259,11 @@ REFUSED: list[tuple[Callable[[], object], str, str, str]] = [
     (lambda: Drop("net1", "input", destination="10.0.1.1/24"), "drop.destination", "not an IPv4", "10.0.1.0/24"),
     (lambda: Masquerade("net1", "a/b"), "masquerade.device", "not an interface name", "letters"),
     (lambda: SetForwarding("net1", 1), "setforwarding.on", "neither true nor false", "true"),  # type: ignore[arg-type]
+    (lambda: Topology.of(ipvlan("l2"), route="none"), "endpoints.route", "'none' is not an address", "option routes"),
+    (lambda: Topology.of(ipvlan("l2"), hair_pin=True), "endpoints.hair_pin", "True is not", "option hairpin meant"),
+    (lambda: Topology.of(ipvlan("l2"), router="10.0.1.300/24"), "endpoints.router", "Octet 300 (> 255)", "1.11/24"),
+    (lambda: Topology.of(ipvlan("l2"), net1="10.0.1.3/33"), "endpoints.net1", "'33' is not a valid netmask", "/24"),
+    (lambda: Topology.of(ipvlan("l2"), net1="fd00::g/64"), "endpoints.net1", "Only hex digits permitted", "/64"),
 ]  # fmt: skip
 
 
