@@ -18,6 +18,7 @@ from ipvkit.errors import BadQuestion, LabError
 from ipvkit.findings import CommandResult
 from ipvkit.instruments.programs import Program
 from ipvkit.lab import Lab
+from ipvkit.refusals import REFUSALS
 from ipvkit.systems import extras, found
 from ipvkit.topology import Driver, Topology
 
@@ -31,6 +32,10 @@ _PAUSE = 'ip link set lo up && ln -sfn /proc/$$/ns/net "/run/netns/$1" && exec s
 #: What a plugin says on its standard error is no part of its answer, and is shown only with a failure.
 _CALL = ('mkdir -p "$1" && printf %s "$2" | "$3" 2>"$1/stderr" || '
          '{ status=$?; cat "$1/stderr"; exit $status; }')
+
+#: How a plugin's words end where the kernel refused a child, and the key of the reason.
+_REFUSED = {"failed to create ipvlan: device or resource busy": "parent-busy",
+            "failed to create macvlan: device or resource busy": "parent-busy"}
 
 Ipam = Mapping[str, Any]
 
@@ -69,7 +74,7 @@ class Network:
 class Runtime:
     """What a node's container runtime does: pods, and a plugin call for each. As a context manager all end with it.
 
-    Raises ``LabError`` with the plugin's own words, or how to get the plugins.
+    Raises ``LabError`` with the plugin's own words and the reason, where it is known; or how to get the plugins.
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -163,8 +168,10 @@ def _netns(pod: str) -> str:
 
 
 def _reason(output: str) -> str:
-    """Return the sentence of a plugin's error, which is JSON (specification 0.4.0, "Error")."""
+    """Return the sentence of a plugin's error, which is JSON (specification 0.4.0, "Error"), and the kernel's reason."""
     try:
-        return str(json.JSONDecoder().raw_decode(output)[0]["msg"])
+        said = str(json.JSONDecoder().raw_decode(output)[0]["msg"])
     except (ValueError, KeyError):
         return output.strip()
+    reason = REFUSALS[_REFUSED[said]] if said in _REFUSED else None
+    return f"{said}\n{reason.because} {reason.fix}" if reason else said

@@ -26,7 +26,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "machine": frozenset({"agent", "errors"}),
     "instruments": frozenset({"errors", "findings", "html", "lab", "machine", "topology"}),
     "lab": frozenset({"agent", "errors", "findings", "instruments", "machine", "plan", "refused", "steps", "topology"}),
-    "systems": frozenset({"agent", "errors", "findings", "instruments", "lab", "machine", "topology"}),
+    "systems": frozenset(
+        {"agent", "errors", "findings", "instruments", "lab", "machine", "refusals", "topology"}
+    ),
     "drawing": frozenset({"errors", "html", "plan", "topology"}),
     "course": frozenset({"errors", "theory", "topology"}),
     "widgets": frozenset(
