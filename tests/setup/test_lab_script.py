@@ -58,6 +58,7 @@ def test_help_teaches_every_command(computer: Computer) -> None:
     answer = computer.lab("--help")
     assert answer.returncode == 0
     assert all(f"./lab {command}" in answer.stdout for command in COMMANDS)
+    assert "./lab -- --ServerApp.port=" in answer.stdout
     assert not computer.cache.exists()
 
 

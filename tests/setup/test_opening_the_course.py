@@ -94,6 +94,10 @@ def test_it_listens_on_this_computer_only(course: Course) -> None:
     assert [address for address in listening if address.endswith(f":{port}")] == [f"0100007F:{port}"]
 
 
+def test_nothing_in_it_is_deprecated(course: Course) -> None:
+    assert "Deprecat" not in course.said
+
+
 def test_the_token_is_needed_and_is_enough(course: Course) -> None:
     assert ask(course, "/api/contents", course.token) == 200
     assert ask(course, "/api/contents", "guess") == 403
