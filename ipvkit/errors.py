@@ -19,6 +19,11 @@ Imports nothing of ours.
 from __future__ import annotations
 
 import errno as errno_names
+from collections.abc import Iterator
+from textwrap import wrap
+
+PAGE = 88
+"""Characters in a line of a notebook's red box: JupyterLab breaks longer ones in the middle of a word."""
 
 
 class IpvkitError(Exception):
@@ -26,7 +31,16 @@ class IpvkitError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Show a notebook the words, not the way through our files: IPython asks for this (custom tracebacks)."""
-        return [f"{type(self).__name__}: {self}"]
+        return list(on_a_page(f"{type(self).__name__}: {self}"))
+
+
+def on_a_page(text: str) -> Iterator[str]:
+    """Give the lines of a message, sentences broken at blanks; commands and JSON, which end with no stop, as they are.
+
+    ``str(error)`` stays in one piece: programs and tests read it.
+    """
+    for line in text.splitlines():
+        yield from wrap(line, PAGE, break_long_words=False, break_on_hyphens=False) if line.endswith(".") else [line]
 
 
 class TopologyError(IpvkitError, ValueError):
