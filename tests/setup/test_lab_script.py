@@ -13,7 +13,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("app", "box", "choose", "demo", "doctor", "extras", "remove", "reset", "setup", "test")
 # What the script needs of a system, and no more: neither Python nor apt-get nor sudo is among them.
-TOOLS = ("sh", "id", "uname", "dirname", "basename", "mkdir", "cat", "cksum", "df", "awk", "grep", "cp", "cmp")
+TOOLS = ("sh", "id", "uname", "dirname", "basename", "mkdir", "cat", "cksum", "df", "awk", "grep", "cp", "cmp", "rm")
+# A Python that is told its version, writes down what it is asked, and makes environments of itself.
+PRETENDED_PYTHON = """
+case "$*" in
+    *print*) cat "$PRETENDED/version" ;;
+    *"-m venv"*) for place in "$@"; do :; done; mkdir -p "$place/bin"; cp "$0" "$place/bin/python" ;;
+esac
+echo "$*" >>"$PRETENDED/asked"
+"""
 
 
 class Computer:
@@ -24,11 +32,32 @@ class Computer:
         self.commands.mkdir()
         for tool in TOOLS:
             self.has(tool, f'exec {shutil.which(tool)} "$@"')
+        self.clone = place / "clone"
+        self.clone.mkdir()
+        for path in ROOT.iterdir():
+            if path.name != "lab":
+                (self.clone / path.name).symlink_to(path)
+        # The one command the script knows by its full path is not on this computer.
+        script = (ROOT / "lab").read_text()
+        assert script.count("/usr/bin/python3 ") == 1
+        (self.clone / "lab").write_text(script.replace("/usr/bin/python3 ", ""))
 
     def has(self, name: str, script: str) -> None:
         """Give it a command."""
         (self.commands / name).write_text(f"#!/bin/sh\n{script}\n")
         (self.commands / name).chmod(0o755)
+
+    def has_python(self, version: str, name: str = "python3") -> None:
+        """Give it a Python that only pretends; :meth:`asked` tells what it was asked to do."""
+        (self.place / "version").write_text(f"{version}\n")
+        self.has(name, PRETENDED_PYTHON)
+
+    def asked(self) -> str:
+        """Tell what the pretended Python was asked since the last time."""
+        file = self.place / "asked"
+        text = file.read_text() if file.exists() else ""
+        file.write_text("")
+        return text
 
     def lab(self, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
         """Type ``./lab WORDS`` on it."""
@@ -36,10 +65,10 @@ class Computer:
             "PATH": str(self.commands),
             "HOME": str(self.place),
             "IPVKIT_CACHE": str(self.cache),
-            "IPVKIT_PYTHON": "python3",
+            "PRETENDED": str(self.place),
         } | settings
         return subprocess.run(
-            ["/bin/sh", str(ROOT / "lab"), *words],
+            ["/bin/sh", str(self.clone / "lab"), *words],
             env=environment,
             capture_output=True,
             text=True,
@@ -140,8 +169,73 @@ def test_an_old_python_is_named_with_what_is_needed(computer: Computer) -> None:
     answer = computer.lab("demo")
     assert answer.returncode == 1
     assert answer.stderr == (
-        "lab: Python 3.9 is here; ipvkit needs 3.11 or newer (Debian 12, Ubuntu 24.04 and later have it)\n"
+        "lab: Python 3.9 is here; ipvkit needs 3.11 or newer (Debian 12, Ubuntu 24.04 and later have it). "
+        "One elsewhere? IPVKIT_PYTHON=/its/path ./lab\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        (None, "cannot be started"),
+        ("case $2 in *print*) echo 3.9 ;; *) exit 1 ;; esac", "is Python 3.9; ipvkit needs 3.11 or newer"),
+        ("case $2 in *print*) echo 3.12 ;; *ensurepip*) exit 1 ;; esac", "(on Debian: python3.12-venv)"),
+    ],
+)
+def test_a_python_that_was_asked_for_is_the_only_one_tried(
+    computer: Computer, script: str | None, problem: str
+) -> None:
+    computer.has_python("3.12")
+    computer.has("apt-get", "exit 1")
+    wanted = computer.place / "my own" / "python3.12"
+    if script:
+        wanted.parent.mkdir()
+        wanted.write_text(f"#!/bin/sh\n{script}\n")
+        wanted.chmod(0o755)
+    answer = computer.lab("demo", IPVKIT_PYTHON=str(wanted))
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"lab: IPVKIT_PYTHON={wanted} ")
+    assert problem in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_a_newer_python_without_venv_beside_an_old_one_gets_its_own_package(computer: Computer) -> None:
+    computer.has("python3", "case $2 in *print*) echo 3.9 ;; *) exit 1 ;; esac")
+    computer.has("python3.12", "case $2 in *print*) echo 3.12 ;; *ensurepip*) exit 1 ;; esac")
+    computer.has("apt-get", "exit 1")
+    computer.has("id", "echo 0")
+    answer = computer.lab("demo")
+    assert "--no-install-recommends python3.12-venv\n" in answer.stderr
+
+
+def test_after_the_first_start_nothing_is_installed_again(computer: Computer) -> None:
+    computer.has_python("3.11")
+    assert computer.lab("doctor").returncode == 0
+    assert "-m pip install" in computer.asked()
+    answer = computer.lab("doctor")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "pip" not in computer.asked()
+
+
+@pytest.mark.parametrize("settings", [{}, {"IPVKIT_PYTHON": "python3.13"}], ids=["upgraded", "asked for"])
+def test_another_version_of_python_gets_its_packages(computer: Computer, settings: dict[str, str]) -> None:
+    computer.has_python("3.11")
+    computer.lab("doctor")
+    computer.asked()
+    if settings:
+        computer.has("python3.13", PRETENDED_PYTHON.replace('cat "$PRETENDED/version"', "echo 3.13"))
+    else:  # the distribution was upgraded, under the environment's link; its pip is where the new one does not look
+        computer.has_python("3.13")
+        (computer.cache / "small" / "bin" / "python").write_text(
+            "#!/bin/sh\ncase \"$*\" in *pip*) exit 1 ;; esac\n" + PRETENDED_PYTHON
+        )
+    answer = computer.lab("doctor", **settings)
+    assert answer.returncode == 0, answer.stderr
+    asked = computer.asked()
+    assert "-m venv --clear" in asked
+    assert "-m pip install" in asked
+    computer.lab("doctor", **settings)
+    assert "pip" not in computer.asked()
 
 
 def test_python_without_venv_asks_for_that_package_only(computer: Computer) -> None:
