@@ -14,8 +14,9 @@ import json
 import re
 import shutil
 import sys
+from contextlib import suppress
 from datetime import datetime
-from errno import EEXIST
+from errno import EDQUOT, EEXIST, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,8 @@ def reset(notebooks: Path, course: Path, number: str) -> tuple[Path, Path | None
         problem = "more than one notebook begins so" if matches else "no notebook begins so"
         raise BadQuestion(f"notebook {number}", problem, f"There is: {names}")
     target = course / matches[0].name
-    kept = _set_aside(target) if target.exists() else None
     course.mkdir(parents=True, exist_ok=True)
-    _place(matches[0], target)
-    return target, kept
+    return target, _place(matches[0], target)
 
 
 def stripped(notebook: Any) -> Any:
@@ -80,25 +79,37 @@ def _is_for_students(path: Path, notebooks: Path) -> bool:
     return not hidden and path.name not in NOT_FOR_STUDENTS
 
 
-def _place(source: Path, target: Path) -> None:
-    """Write the student's form of ``source``; it appears under its name only when it is complete."""
+def _place(source: Path, target: Path) -> Path | None:
+    """Write the student's form of ``source``; return where what was there before is kept.
+
+    It appears under its name only when it is complete, and what was there keeps that name until then.
+    """
     part = target.with_name(f".{target.name}.part")
-    if source.suffix == ".ipynb":
-        text = json.dumps(stripped(json.loads(source.read_text())), ensure_ascii=False, indent=1, sort_keys=True)
-        part.write_text(text + "\n")
-        _sign(part)
-    else:
-        shutil.copyfile(source, part)
-    part.rename(target)
+    try:
+        if source.suffix == ".ipynb":
+            text = json.dumps(stripped(json.loads(source.read_text())), ensure_ascii=False, indent=1, sort_keys=True)
+            part.write_text(text + "\n")
+            _sign(part)
+        else:
+            shutil.copyfile(source, part)
+        kept = _set_aside(target) if target.exists() else None
+        part.rename(target)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return kept
 
 
 def _sign(notebook: Path) -> None:
     try:
+        import sqlite3
+
         import nbformat
         from nbformat.sign import NotebookNotary
     except ModuleNotFoundError:
         return
-    NotebookNotary().sign(nbformat.read(notebook, as_version=4))
+    with suppress(sqlite3.Error):  # no room for the signature: a notebook that is not trusted is better than none
+        NotebookNotary().sign(nbformat.read(notebook, as_version=4))
 
 
 def _set_aside(target: Path) -> Path:
@@ -110,7 +121,10 @@ def _set_aside(target: Path) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    """Do what ``./lab`` asks and say what was done; 0 good, 1 the file system refused, 2 no such notebook."""
+    """Do what ``./lab`` asks and say what was done.
+
+    Returns 0 good, 1 the file system refused, 2 no such notebook, 130 interrupted.
+    """
     action, notebooks, course = arguments[0], Path(arguments[1]), Path(arguments[2])
     try:
         if action == "make":
@@ -123,8 +137,12 @@ def main(arguments: list[str]) -> int:
         print(f"lab: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"lab: {error.filename}: {error.strerror}", file=sys.stderr)
+        advice = f"{'make room, or ' if error.errno in (ENOSPC, EDQUOT) else ''}choose another place with --dir"
+        print(f"lab: {error.filename or course}: {error.strerror}; {advice}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; run ./lab again", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import ENOSPC
 from pathlib import Path
 
 import nbformat
@@ -131,3 +132,32 @@ def test_a_course_directory_that_cannot_be_made_is_told(
     (tmp_path / "file").write_text("")
     assert copy.main(["make", str(book), str(tmp_path / "file")]) == 1
     assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted; run ./lab again"),
+        (OSError(ENOSPC, "No space left on device"), 1, "course: No space left on device; make room, or choose"),
+    ],
+)
+@pytest.mark.parametrize("action", [["make"], ["reset", "03"]], ids=["make", "reset"])
+def test_what_fails_half_way_leaves_everything_as_it_was(
+    book: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    action: list[str], failure: BaseException, status: int, words: str,
+) -> None:
+    course = tmp_path / "course"
+    if action[0] == "reset":
+        copy.make(book, course)
+        (course / "03-why.ipynb").write_text("my work")
+    before = {path: path.read_bytes() for path in course.rglob("*") if path.is_file()}
+
+    def fail(notebook: Path) -> None:
+        raise failure
+
+    monkeypatch.setattr(copy, "_sign", fail)
+    assert copy.main([action[0], str(book), str(course), *action[1:]]) == status
+    assert {path: path.read_bytes() for path in course.rglob("*") if path.is_file()} == before
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
