@@ -50,12 +50,14 @@ def open_archive(python: str, bytecode: str) -> int:
         status = path.stat()
         digest.update(f"{name} {path} {status.st_size} {status.st_mtime_ns}\n".encode())
     name = f"agent-{digest.hexdigest()[:16]}.zip"
-    try:
-        return os.open(cache.directory() / name, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        content = _build(python, sources)
-        cache.store(name, content)
-        _forget_old()
+    with suppress(OSError):
+        stored = os.open(cache.directory() / name, os.O_RDONLY | os.O_CLOEXEC)
+        if os.fstat(stored).st_size:
+            return stored
+        os.close(stored)
+    content = _build(python, sources)
+    cache.store(name, content)
+    _forget_old()
     descriptor = os.memfd_create("ipvkit-agent")
     with open(descriptor, "wb", closefd=False) as file:
         file.write(content)

@@ -32,7 +32,9 @@ def store(name: str, content: bytes, mode: int = 0o644) -> bool:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+            file.flush()
             os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())  # else a computer that loses power now may keep the name, and nothing in it
         os.replace(temporary, target)
     except OSError:
         with suppress(OSError):

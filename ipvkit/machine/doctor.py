@@ -11,7 +11,9 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,13 +66,21 @@ class Examined:
         if self.name == "uml":
             if platform.machine() != "x86_64":
                 return "User-Mode Linux runs on x86-64 only; here use the Vagrant VM: vagrant up"
-            return _FETCH if self.problem else "not in Debian's User-Mode Linux; use a full kernel: vagrant up"
+            return _uml_problem() if self.problem else "not in Debian's User-Mode Linux; use a full kernel: vagrant up"
         if self.problem:
             return _native_problem()
         modules = {_MODULES.get(word, word.partition(":")[0]) for word in lacking}
         if not Path("/proc/modules").exists():
             return "this kernel cannot load modules; take machine uml, or the Vagrant VM: vagrant up"
         return f"sudo modprobe -a {' '.join(sorted(modules))}, if this kernel has them; else machine uml or vagrant up"
+
+
+def _uml_problem() -> str:
+    if uml_package.present():
+        return "its console says why. Nothing there? A damaged download: ./lab remove, then ./lab"
+    if shutil.which("apt-get") is None:
+        return "it is fetched with apt-get, which is not here; take a Debian or Ubuntu, or the Vagrant VM: vagrant up"
+    return _FETCH
 
 
 def _native_problem() -> str:
@@ -118,7 +128,8 @@ def examine_machine(name: str, *, fresh: bool = False) -> Examined:
     place = f"doctor-{_identity(name)}.json"
     known = None if fresh else cache.load(place)
     if known:
-        return Examined(**json.loads(known))
+        with suppress(TypeError, ValueError):  # damaged, or of another version: found out again
+            return Examined(**json.loads(known))
     try:
         machine = OPENERS[name]()
         try:

@@ -34,18 +34,20 @@ _WANTED = """
 
 
 def present() -> bool:
-    """Tell whether the kernel is in the cache."""
-    return (cache.directory() / KERNEL).exists()
+    """Tell whether the kernel and its modules are in the cache, and not empty."""
+    try:
+        return all((cache.directory() / name).stat().st_size > 0 for name in (KERNEL, MODULES))
+    except OSError:
+        return False
 
 
 def open_files() -> tuple[int, int]:
     """Give descriptors of the kernel and of its modules; ``MachineError`` when they are not in the cache."""
     flags = os.O_RDONLY | os.O_CLOEXEC
-    try:
-        modules = os.open(cache.directory() / MODULES, flags)  # written before the kernel: with that, both are there
-        return os.open(cache.directory() / KERNEL, flags), modules
-    except OSError:
-        raise MachineError("User-Mode Linux is not in the cache. Fetch it: python3 -m ipvkit.machine.fetch") from None
+    if not present():
+        raise MachineError("User-Mode Linux is not in the cache. Fetch it: python3 -m ipvkit.machine.fetch")
+    modules = os.open(cache.directory() / MODULES, flags)
+    return os.open(cache.directory() / KERNEL, flags), modules
 
 
 def unpack(package: Path) -> None:
