@@ -1,7 +1,7 @@
 """``python3 -m ipvkit.machine.fetch``: get the User-Mode Linux kernel into the cache, once, as an ordinary user.
 
 Says what it will download before it does, and why when it cannot. Exit status 0 when the kernel is there, or is not
-needed because the machine ``native`` carries ipvlan; 1 otherwise.
+needed because the machine ``native`` carries ipvlan; 130 when interrupted; 1 otherwise.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ _MEGABYTE = 1_000_000
 
 
 def main() -> int:
-    """Fetch if it is missing; give the exit status."""
+    """Fetch if it is missing; give the exit status, 130 when interrupted."""
     if uml_package.present():
         return 0
     try:
         fetch()
+    except KeyboardInterrupt:
+        _say("interrupted; run ./lab again")
+        return 130
     except MachineError as error:
         from ipvkit.machine.doctor import examine_machine
 

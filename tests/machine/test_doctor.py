@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from ipvkit.errors import MachineError, NoMachine
-from ipvkit.machine import cache, doctor, fetch, open_machine, uml_package
+from ipvkit.machine import archive, cache, doctor, fetch, open_machine, uml_package
 from tests.machine import here
 from tests.machine.test_run import run
 
@@ -181,3 +184,66 @@ def test_a_package_that_is_none_is_refused(empty_cache: Path, tmp_path: Path) ->
 def test_what_is_there_is_not_fetched_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     assert fetch.main() == 0
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_an_empty_kernel_or_archive_in_the_cache_is_none() -> None:
+    """What a computer that lost power leaves of a file."""
+    for name in (uml_package.MODULES, uml_package.KERNEL):
+        assert cache.store(name, b"")
+    assert not uml_package.present()
+    with pytest.raises(MachineError, match="not in the cache"):
+        uml_package.open_files()
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_an_empty_agent_in_the_cache_is_made_again(empty_cache: Path) -> None:
+    bytecode = importlib.util.MAGIC_NUMBER.hex()
+    os.close(archive.open_archive(sys.executable, bytecode))
+    (stored,) = empty_cache.glob("agent-*.zip")
+    size = stored.stat().st_size
+    stored.write_bytes(b"")
+    descriptor = archive.open_archive(sys.executable, bytecode)
+    assert os.fstat(descriptor).st_size == stored.stat().st_size == size
+    os.close(descriptor)
+
+
+@pytest.mark.usefixtures("empty_cache")
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"name": "native", "colour": "red"}', b"\xff"])
+def test_what_doctor_cannot_read_in_the_cache_is_found_out_again(
+    monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    assert cache.store(f"doctor-{doctor._identity('native')}.json", content)
+
+    def refuse() -> NoReturn:
+        raise MachineError("asked again")
+
+    monkeypatch.setitem(doctor.OPENERS, "native", refuse)
+    assert doctor.examine_machine("native").problem == "asked again"
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_a_kernel_that_is_there_and_does_not_start_is_not_fetched_but_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    broken = doctor.Examined("uml", "", "", {}, "uml did not start; its console says:\n")
+    assert "machine.fetch" in broken.fix(frozenset())
+    for name in (uml_package.MODULES, uml_package.KERNEL):
+        cache.store(name, b"half of it")
+    assert "./lab remove, then ./lab" in broken.fix(frozenset())
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_without_apt_nobody_is_sent_to_fetch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert "apt-get, which is not here" in doctor.Examined("uml", "", "", {}, "not there").fix(frozenset())
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_an_interrupted_fetch_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt() -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch, "fetch", interrupt)
+    assert fetch.main() == 130
+    assert capsys.readouterr().err == "interrupted; run ./lab again\n"

@@ -287,3 +287,17 @@ def test_remove_takes_what_the_script_made_and_nothing_else(computer: Computer) 
     assert [path.name for path in computer.cache.iterdir()] == ["my thesis.txt"]
     (computer.cache / "my thesis.txt").unlink()
     assert "Nothing of ./lab" in computer.lab("remove", "--yes").stderr
+
+
+def test_an_interrupt_before_the_command_has_begun_is_one_line() -> None:
+    words = """
+import runpy, sys
+class Interrupt:
+    def find_spec(self, name, *rest):
+        if name == "ipvkit.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+runpy.run_module("ipvkit", run_name="__main__")
+"""
+    answer = subprocess.run([sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stderr) == (130, "interrupted; nothing is left\n")
