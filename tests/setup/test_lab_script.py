@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.namespaces import own_mounts
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("app", "box", "choose", "demo", "doctor", "extras", "remove", "reset", "setup", "test")
 # What the script needs of a system, and no more: neither Python nor apt-get nor sudo is among them.
@@ -179,7 +181,7 @@ def test_an_old_python_is_named_with_what_is_needed(computer: Computer) -> None:
     [
         (None, "cannot be started"),
         ("case $2 in *print*) echo 3.9 ;; *) exit 1 ;; esac", "is Python 3.9; ipvkit needs 3.11 or newer"),
-        ("case $2 in *print*) echo 3.12 ;; *ensurepip*) exit 1 ;; esac", "(on Debian: python3.12-venv)"),
+        ("case $* in *print*) echo 3.12 ;; *ensurepip*) exit 1 ;; esac", "(on Debian: python3.12-venv)"),
     ],
 )
 def test_a_python_that_was_asked_for_is_the_only_one_tried(
@@ -201,7 +203,7 @@ def test_a_python_that_was_asked_for_is_the_only_one_tried(
 
 def test_a_newer_python_without_venv_beside_an_old_one_gets_its_own_package(computer: Computer) -> None:
     computer.has("python3", "case $2 in *print*) echo 3.9 ;; *) exit 1 ;; esac")
-    computer.has("python3.12", "case $2 in *print*) echo 3.12 ;; *ensurepip*) exit 1 ;; esac")
+    computer.has("python3.12", "case $* in *print*) echo 3.12 ;; *ensurepip*) exit 1 ;; esac")
     computer.has("apt-get", "exit 1")
     computer.has("id", "echo 0")
     answer = computer.lab("demo")
@@ -239,7 +241,7 @@ def test_another_version_of_python_gets_its_packages(computer: Computer, setting
 
 
 def test_python_without_venv_asks_for_that_package_only(computer: Computer) -> None:
-    computer.has("python3", "case $2 in *print*) echo 3.11 ;; *ensurepip*) exit 1 ;; esac")
+    computer.has("python3", "case $* in *print*) echo 3.11 ;; *ensurepip*) exit 1 ;; esac")
     computer.has("apt-get", "exit 1")
     computer.has("id", "echo 0")
     answer = computer.lab("demo")
@@ -272,11 +274,20 @@ def test_without_network_it_says_so_and_starts_afresh_next_time(computer: Comput
         assert not list(computer.cache.glob("*/installed-*"))
 
 
-def test_remove_takes_what_the_script_made_and_nothing_else(computer: Computer) -> None:
-    for tool in ("du", "rm", "rmdir"):
+@pytest.fixture
+def used(computer: Computer) -> Computer:
+    """A computer with an environment, and with what removing needs."""
+    for tool in ("du", "rmdir", "sed"):
         computer.has(tool, f'exec {shutil.which(tool)} "$@"')
     (computer.cache / "venv" / "bin").mkdir(parents=True)
-    (computer.cache / "agent-0.zip").write_text("")
+    return computer
+
+
+def test_remove_takes_what_the_script_made_and_nothing_else(used: Computer) -> None:
+    computer = used
+    (computer.cache / "pip").mkdir()
+    for name in ("agent-0.zip", ".agent-0.zip.half", ".fetch-killed"):
+        (computer.cache / name).write_text("")
     (computer.cache / "my thesis.txt").write_text("years of work")
     asked = computer.lab("remove")
     assert asked.returncode == 1
@@ -286,7 +297,55 @@ def test_remove_takes_what_the_script_made_and_nothing_else(computer: Computer) 
     assert answer.returncode == 0, answer.stderr
     assert [path.name for path in computer.cache.iterdir()] == ["my thesis.txt"]
     (computer.cache / "my thesis.txt").unlink()
-    assert "Nothing of ./lab" in computer.lab("remove", "--yes").stderr
+    answer = computer.lab("remove")
+    assert (answer.returncode, answer.stderr) == (0, f"Nothing of ./lab is in {computer.cache}.\n")
+    assert not computer.cache.exists()
+
+
+def test_remove_waits_for_the_end_of_what_runs_from_there(used: Computer) -> None:
+    with subprocess.Popen([used.cache / "venv" / "bin" / "python", "60"], executable=shutil.which("sleep")) as running:
+        answer = used.lab("remove", "--yes")
+        running.kill()
+    assert answer.returncode == 1
+    assert "still runs from" in answer.stderr
+    assert (used.cache / "venv").exists()
+    assert used.lab("remove", "--yes").returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_remove_refuses_where_something_is_mounted_whatever_the_directory_is_called(used: Computer) -> None:
+    used.cache = used.cache.rename(used.place / "my [cache] \\ a.b")
+    mounted = used.cache / "venv" / "data"
+    mounted.mkdir()
+    script = 'mount -t tmpfs tmpfs "$1" && echo years >"$1/work" && "$2" remove --yes; cat "$1/work"'
+    words = [*own_mounts(), "sh", "-c", script, "sh", mounted, ROOT / "lab"]
+    environment = os.environ | {"IPVKIT_CACHE": str(used.cache)}
+    answer = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert "something is mounted below" in answer.stderr
+    assert answer.stdout == "years\n"
+
+
+def test_the_current_directory_is_not_where_python_looks(computer: Computer) -> None:
+    """A student's ``socket.py`` would be run there."""
+    computer.has_python("3.11")
+    assert computer.lab("doctor").returncode == 0
+    asked = [line for line in computer.asked().splitlines() if "-m " in line or "ensurepip" in line]
+    assert [line for line in asked if not line.startswith("-P ")] == []
+    assert asked[-1] == "-P -m ipvkit doctor"
+
+
+@pytest.mark.parametrize(("given", "others"), [((), 1), (("--", "--ServerApp.use_redirect_file=True"), 0)])
+def test_the_browser_gets_the_address_itself(computer: Computer, given: tuple[str, ...], others: int) -> None:
+    """JupyterLab's file that leads there is hidden, and a browser from a snap may not read what is."""
+    computer.has_python("3.11")
+    for tool in ("ip", "ping"):
+        computer.has(tool, "exit 1")
+    (computer.place / "ipvkit-course").mkdir()
+    answer = computer.lab(*given, DISPLAY=":0")
+    assert answer.returncode == 0, answer.stderr
+    (started,) = [line for line in computer.asked().splitlines() if "-m jupyterlab" in line]
+    assert started.count("--ServerApp.use_redirect_file=False") == others
+    assert "--no-browser" not in started
 
 
 def test_an_interrupt_before_the_command_has_begun_is_one_line() -> None:
