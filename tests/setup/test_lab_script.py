@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ipvkit.cli.main import _parser
 from tests.namespaces import own_mounts
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +100,21 @@ def test_each_command_explains_itself_and_does_nothing_else(computer: Computer, 
     assert answer.returncode == 0
     assert answer.stdout.startswith(f"./lab {command}")
     assert not computer.cache.exists()
+
+
+def test_help_begins_with_the_options_of_the_course_itself_and_names_the_settings(computer: Computer) -> None:
+    said = computer.lab("--help").stdout
+    words = ("--dir DIR", "--no-browser", "--yes", "-- OPTIONS", "IPVKIT_CACHE", "IPVKIT_PYTHON", "IPVKIT_MACHINE")
+    assert [word for word in (*words, "IPVKIT_PATIENCE") if word not in said] == []
+
+
+def test_help_names_every_option_of_a_command(computer: Computer) -> None:
+    """The script's words are there before any environment is, so they are its own; here they meet the parser's."""
+    (commands,) = _parser()._subparsers._group_actions  # type: ignore[union-attr]
+    for name, command in commands.choices.items():  # type: ignore[union-attr]
+        said = computer.lab(name, "--help").stdout
+        options = {word for action in command._actions for word in action.option_strings} - {"-h", "--help"}
+        assert {option for option in options if option not in said} == set(), name
 
 
 @pytest.mark.parametrize("words", [["frob"], ["--frob"], ["setup", "--frob"], ["reset", "--frob"], ["reset"]])
