@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,7 +118,9 @@ def test_help_names_every_option_of_a_command(computer: Computer) -> None:
         assert {option for option in options if option not in said} == set(), name
 
 
-@pytest.mark.parametrize("words", [["frob"], ["--frob"], ["setup", "--frob"], ["reset", "--frob"], ["reset"]])
+@pytest.mark.parametrize(
+    "words", [["frob"], ["--frob"], ["setup", "--frob"], ["reset", "--frob"], ["reset"], ["--dir"], ["--dir="]]
+)
 def test_what_it_does_not_know_is_refused_in_one_line(computer: Computer, words: list[str]) -> None:
     answer = computer.lab(*words)
     assert answer.returncode == 2
@@ -265,6 +268,66 @@ def test_python_without_venv_asks_for_that_package_only(computer: Computer) -> N
     assert "--no-install-recommends python3-venv\n" in answer.stderr
 
 
+@pytest.mark.parametrize(("manager", "names"), [("dnf", " iproute iputils"), ("pacman", " iproute2 iputils")])
+def test_another_distribution_gets_its_own_names(computer: Computer, manager: str, names: str) -> None:
+    computer.has_python("3.11")
+    computer.has(manager, "exit 1")
+    answer = computer.lab("setup")
+    assert f":{names}. Then run ./lab again\n" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "asks"),
+    [(("setup", "test"), True), (("test",), True), (("test", "tests/browser"), True), (("test", "tests/setup"), False)],
+)
+def test_chromium_is_asked_for_only_where_it_will_be_used(
+    computer: Computer, words: tuple[str, ...], asks: bool
+) -> None:
+    computer.has_python("3.11")
+    for tool in ("ip", "ping"):
+        computer.has(tool, "exit 1")
+    answer = computer.lab(*words)
+    assert answer.returncode == 0, answer.stderr
+    assert ("need Chromium" in answer.stderr) == asks
+    assert "requirements-test.txt" in computer.asked()
+
+
+def test_what_the_page_without_code_needs_can_be_had_beforehand(computer: Computer) -> None:
+    computer.has_python("3.11")
+    for tool in ("ip", "ping"):
+        computer.has(tool, "exit 1")
+    assert computer.lab("setup", "app").returncode == 0
+    assert "requirements-app.txt" in computer.asked()
+    assert computer.lab("app", "--no-browser").returncode == 0
+    assert "pip" not in computer.asked()
+
+
+def test_the_course_can_be_in_a_place_below_the_home(computer: Computer) -> None:
+    computer.has_python("3.11")
+    (computer.place / "here").mkdir()
+    assert computer.lab("reset", "03", "--dir=~/here").returncode == 0
+    assert f" {computer.place}/here 03\n" in computer.asked()
+
+
+def test_a_path_that_python_cannot_take_is_refused(computer: Computer) -> None:
+    computer.cache = computer.place / "a:b"
+    answer = computer.lab("doctor")
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("lab: Python takes no path with ':'")
+    assert not computer.cache.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_lock_of_another_user_is_named_with_the_fix(computer: Computer) -> None:
+    computer.has("flock", "exit 0")
+    computer.cache.mkdir()
+    (computer.cache / "setup.lock").touch(mode=0o400)
+    answer = computer.lab("doctor")
+    assert answer.returncode == 1
+    assert "sudo chown -R" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
 def test_too_little_room_is_told_with_both_numbers(computer: Computer) -> None:
     computer.has("df", "echo head; echo x 1 1 3072 1% /")
     computer.has("python3", f'exec {sys.executable} "$@"')
@@ -362,6 +425,35 @@ def test_the_browser_gets_the_address_itself(computer: Computer, given: tuple[st
     (started,) = [line for line in computer.asked().splitlines() if "-m jupyterlab" in line]
     assert started.count("--ServerApp.use_redirect_file=False") == others
     assert "--no-browser" not in started
+
+
+def test_an_interrupt_is_waited_out(computer: Computer) -> None:
+    """What is interrupted says so itself; the script adds nothing, and does not go on."""
+    computer.has_python("3.11")
+    (computer.commands / "sleep").symlink_to(shutil.which("sleep") or "")
+    for tool in ("ip", "ping"):
+        computer.has(tool, "exit 1")
+    computer.lab("setup")
+    fetch = "trap 'echo interrupted >&2; exit 130' INT; echo now; while :; do sleep 0.1; done"
+    python = computer.cache / "venv" / "bin" / "python"
+    python.write_text(f"#!/bin/sh\ncase $* in *machine.fetch*) {fetch} ;; esac\n{PRETENDED_PYTHON}")
+    words = ["/bin/sh", str(computer.clone / "lab"), "setup"]
+    environment = {"PATH": str(computer.commands), "HOME": str(computer.place), "IPVKIT_CACHE": str(computer.cache)}
+    with subprocess.Popen(
+        words, env=environment | {"PRETENDED": str(computer.place)}, stdin=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=hear_interrupts,
+    ) as script:
+        assert script.stdout is not None
+        assert script.stderr is not None
+        assert script.stdout.readline() == "now\n"
+        os.killpg(script.pid, signal.SIGINT)
+        said = script.stderr.read()
+    assert (script.returncode, said) == (130, "interrupted\n")
+
+
+def hear_interrupts() -> None:
+    """A test run in the background is deaf to Ctrl-C, and so would be what it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_an_interrupt_before_the_command_has_begun_is_one_line() -> None:
