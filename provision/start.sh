@@ -59,17 +59,3 @@ if [ "$(cat /etc/ipvkit/running 2>/dev/null)" != "$wanted" ] || ! systemctl --qu
     systemctl restart ipvkit
     printf '%s\n' "$wanted" >/etc/ipvkit/running
 fi
-
-echo "== waiting for JupyterLab"
-python3 - <<'WAIT'
-import sys, time, urllib.request
-
-end = time.monotonic() + 300
-while time.monotonic() < end:
-    try:
-        urllib.request.urlopen("http://127.0.0.1:8888/api", timeout=20).close()
-        sys.exit()
-    except OSError:
-        time.sleep(1)
-sys.exit("JupyterLab does not answer; see: vagrant ssh -c 'sudo journalctl --unit ipvkit'")
-WAIT
