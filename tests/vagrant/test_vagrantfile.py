@@ -156,8 +156,23 @@ def test_vagrant_looks_into_the_block_of_that_provider(provider: str, clone: Pat
     assert "wheels" in answer.stdout + answer.stderr
 
 
+@needs_vagrant
+def test_up_with_virtualbox_on_arm64_says_that_there_is_no_box(clone: Path) -> None:
+    (clone.parent / "arm64.rb").write_text("require 'rbconfig'\nRbConfig::CONFIG['host_cpu'] = 'aarch64'\n")
+    answer = vagrant("virtualbox", clone, "up", RUBYOPT=f"-r{clone.parent / 'arm64.rb'}")
+    assert answer.returncode == 1
+    assert answer.stderr == (
+        'Vagrantfile: there is no box for VirtualBox on arm64. What else there is: docs/vagrant.md, "Apple silicon"\n'
+    )
+
+
 def validate(provider: str, clone: Path) -> subprocess.CompletedProcess[str]:
-    """Run ``vagrant validate`` in ``clone`` as if ``provider`` were to be used; skip where its plugin is missing."""
+    """Run ``vagrant validate`` in ``clone`` as if ``provider`` were to be used."""
+    return vagrant(provider, clone, "validate")
+
+
+def vagrant(provider: str, clone: Path, word: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run ``vagrant WORD`` in ``clone`` as if ``provider`` were to be used; skip where its plugin is missing."""
     plugins = subprocess.check_output(["vagrant", "plugin", "list"], text=True)
     if provider == "libvirt" and "vagrant-libvirt" not in plugins:
         pytest.skip("the plugin vagrant-libvirt is not installed")
@@ -172,5 +187,5 @@ def validate(provider: str, clone: Path) -> subprocess.CompletedProcess[str]:
         "VAGRANT_CHECKPOINT_DISABLE": "1",
         "VAGRANT_DEFAULT_PROVIDER": provider,
     }
-    words = ["vagrant", "validate"]
+    words, environment = ["vagrant", word], environment | settings
     return subprocess.run(words, cwd=clone, env=environment, capture_output=True, text=True, check=False)
