@@ -34,6 +34,8 @@ TOOLS = {
     "unshare": "util-linux",
     "tar": "tar",
 }
+# With what mmdebstrap checks Debian's signatures; Ubuntu comes without it.
+KEYRING, KEYRING_PACKAGE = Path("/usr/share/keyrings/debian-archive-keyring.gpg"), "debian-archive-keyring"
 ARM64_TOOLS = {"mkfs.vfat": "dosfstools", "mcopy": "mtools"}
 
 
@@ -72,6 +74,7 @@ def missing(architecture: str) -> str:
     """Why this computer cannot build the box, with the command that mends it; empty when it can."""
     tools = TOOLS | (ARM64_TOOLS if architecture == "arm64" else {})
     packages = sorted({package for tool, package in tools.items() if shutil.which(tool) is None})
+    packages += [] if KEYRING.exists() else [KEYRING_PACKAGE]
     if packages:
         return f"not here: {', '.join(packages)}. Install: apt-get install --no-install-recommends {' '.join(packages)}"
     if os.geteuid() != 0:

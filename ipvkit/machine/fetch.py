@@ -63,10 +63,11 @@ def _check_space(place: Path) -> None:
         raise MachineError(f"{place} has {free} MB free, {_NEEDED} are needed for a moment; set IPVKIT_CACHE elsewhere")
 
 
-def download(directory: Path, packages: Sequence[str]) -> list[Path]:
+def download(directory: Path, packages: Sequence[str], if_known: Sequence[str] = ()) -> list[Path]:
     """Have apt download ``packages`` into ``directory`` and give the files; with lists of our own if there are none.
 
-    Raises ``MachineError`` with what is missing or what apt says.
+    Those of ``if_known`` come along where apt knows them: not every release has each. Raises ``MachineError`` with what
+    is missing or what apt says.
     """
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
@@ -81,6 +82,10 @@ def download(directory: Path, packages: Sequence[str]) -> list[Path]:
             f"apt knows no package {' or '.join(packages)} for this system; Debian has them in its section main, "
             "Ubuntu in main and universe: add that to apt's sources"
         )
+    for name in if_known:
+        more = _describe(directory, options, [*packages, name])
+        if more is not None:
+            packages, found = [*packages, name], more
     size = sum(found.values())
     _say(f"downloading {', '.join(found)}, {size / _MEGABYTE:.0f} MB, as an ordinary user (once)")
     done = _apt(directory, [*options, "download", *packages], quiet=not sys.stderr.isatty())

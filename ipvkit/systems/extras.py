@@ -23,12 +23,13 @@ _LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 @dataclass(frozen=True)
 class Extra:
-    """Programs that come together: ``packages`` to unpack, ``megabytes`` on disk."""
+    """Programs that come together: ``packages`` to unpack, ``megabytes`` on disk; not every release has ``parts``."""
 
     about: str
     programs: tuple[str, ...]
     packages: tuple[str, ...]
     megabytes: int
+    parts: tuple[str, ...] = ()
 
     def missing(self) -> list[str]:
         """Return the programs that are neither installed nor unpacked."""
@@ -38,7 +39,8 @@ class Extra:
 EXTRAS = {
     "docker": Extra("Docker: dockerd and what it runs", ("dockerd", "docker", "containerd", "containerd-shim-runc-v2",
                                                          "runc"),
-                    ("docker.io", "containerd", "runc", "libdevmapper1.02.1", "libseccomp2"), 260),
+                    ("docker.io", "containerd", "runc", "libdevmapper1.02.1", "libseccomp2"), 260,
+                    ("docker-cli",)),  # from Debian 13 on; before, it is in docker.io
     "cni": Extra("CNI plugins, which Kubernetes calls", ("ipvlan", "macvlan", "static", "host-local", "dhcp"),
                  ("containernetworking-plugins",), 45),
 }
@@ -86,7 +88,7 @@ def fetch(name: str) -> None:
         raise MachineError(f"root's labs run as nobody, who cannot look into {place}: install the packages "
                            f"({' '.join(EXTRAS[name].packages)}), or set IPVKIT_CACHE to a directory all can read")
     with tempfile.TemporaryDirectory(prefix=".fetch-", dir=place) as temporary:
-        for package in download(Path(temporary), EXTRAS[name].packages):
+        for package in download(Path(temporary), EXTRAS[name].packages, EXTRAS[name].parts):
             _unpack(package, place)
 
 

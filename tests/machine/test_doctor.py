@@ -6,6 +6,7 @@ import importlib.util
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -247,3 +248,23 @@ def test_an_interrupted_fetch_is_one_line(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(fetch, "fetch", interrupt)
     assert fetch.main() == 130
     assert capsys.readouterr().err == "interrupted; run ./lab again\n"
+
+
+@pytest.mark.parametrize(("known", "got"), [(("docker.io",), ["docker.io"]), (("docker.io", "docker-cli"),) * 2])
+def test_a_part_that_only_some_releases_have_comes_along_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, known: tuple[str, ...], got: Sequence[str]
+) -> None:
+    apt = """#!/bin/sh
+        for word in "$@"; do
+            case $word in --print-uris) print=yes ;; docker*)
+                case " $KNOWN " in *" $word "*) ;; *) exit 100 ;; esac
+                if [ "${print:-}" ]; then echo "'http://x/$word.deb' $word.deb 1 SHA256:0"; else >"$word.deb"; fi ;;
+            esac
+        done
+    """
+    (tmp_path / "apt-get").write_text(apt)
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("KNOWN", " ".join(known))
+    files = fetch.download(tmp_path, ["docker.io"], ["docker-cli"])
+    assert [file.name for file in files] == [f"{name}.deb" for name in got]

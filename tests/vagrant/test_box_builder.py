@@ -89,6 +89,14 @@ def test_a_missing_tool_is_named_with_the_command_that_installs_it(monkeypatch: 
     assert "mtools" in refusal
 
 
+def test_where_debians_keys_are_missing_their_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(build, "KEYRING", tmp_path / "debian-archive-keyring.gpg")
+    monkeypatch.setattr("shutil.which", lambda tool: f"/usr/bin/{tool}")
+    assert build.missing("amd64").endswith("--no-install-recommends debian-archive-keyring")
+
+
 def test_a_failing_tool_is_quoted() -> None:
     with pytest.raises(system.BuildError, match="exit status 3:\nthe reason"):
         system.run("sh", "-c", "echo the reason; exit 3")
