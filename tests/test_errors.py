@@ -23,6 +23,6 @@ def test_sentences_are_broken_at_blanks_and_commands_are_not() -> None:
 
 
 def test_a_long_word_and_json_stay_whole() -> None:
-    words = TopologyError("endpoints.net1", f"'{'x' * 100}' is not a name", "Use up to 60 letters.")._render_traceback_()
-    assert any("x" * 100 in line for line in words)
+    error = TopologyError("endpoints.net1", f"'{'x' * 100}' is not a name", "Use up to 60 letters.")
+    assert any("x" * 100 in line for line in error._render_traceback_())
     assert LabError('{"a": "' + "b " * 60 + '"}')._render_traceback_() == ['LabError: {"a": "' + "b " * 60 + '"}']

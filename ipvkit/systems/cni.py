@@ -168,7 +168,7 @@ def _netns(pod: str) -> str:
 
 
 def _reason(output: str) -> str:
-    """Return the sentence of a plugin's error, which is JSON (specification 0.4.0, "Error"), and the kernel's reason."""
+    """Return the sentence of a plugin's error, which is JSON (specification 0.4.0, "Error"), and the reason for it."""
     try:
         said = str(json.JSONDecoder().raw_decode(output)[0]["msg"])
     except (ValueError, KeyError):
