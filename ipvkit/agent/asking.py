@@ -44,7 +44,7 @@ class Asker:
     def __init__(self, questions: list[Question], family: int, told: Callable[[str, str], None],
                  check: Callable[[], None], *, quiet: float, cold: bool, **options: Any) -> None:
         self.questions, self.family, self._quiet, self._cold = questions, family, quiet, cold
-        self._told, self._check, self._checked = told, check, time.monotonic()
+        self._told, self.check, self._checked = told, check, time.monotonic()
         self.answers: dict[int, Heard] = {}
         self.in_passing: set[int] = set()
         run, token = int.from_bytes(os.urandom(2), "big"), os.urandom(8)
@@ -71,7 +71,7 @@ class Asker:
     def ask_once(self, numbers: list[int], window: int) -> bool:
         """Ask each of ``numbers``, ``window`` at once; True if we were kept waiting, so that silence means little."""
         if self._cold:
-            caches.empty(self.family)
+            caches.empty(self.family, self.check)
         self._late, self._waiting = False, set(numbers)
         asked, recent, room = 0, 0, caches.room(self.family)
         while self._waiting and asked < len(numbers):
@@ -111,7 +111,7 @@ class Asker:
         resolving = list(DESCRIPTORS)
         while resolving := [netns for netns in resolving if caches.is_resolving(netns, self.family)]:
             self._hear(_RESOLVING_PAUSE)
-        caches.empty(self.family)
+        caches.empty(self.family, self.check)
         return max(caches.room(self.family), caches.LEAST_ROOM)
 
     def _await_silence(self) -> None:
@@ -141,7 +141,7 @@ class Asker:
         """Take what arrives within ``patience`` seconds; give how many questions it answered."""
         open_before, before = len(self._waiting), time.monotonic()
         if before > self._checked + CHECK_INTERVAL:
-            self._check()
+            self.check()
             self._checked = before
         ready = self._poll.poll(patience)
         self._late |= time.monotonic() - before > patience + self._quiet / 2

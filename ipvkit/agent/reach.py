@@ -74,7 +74,7 @@ def carry_out(asker: Asker, homes: dict[str, str]) -> None:
         numbers.sort(key=lambda number: _pair(asker.questions[number], homes))
     outcome: dict[int, str] = {}
     if len(numbers) > _MOST_IN_HALVES:
-        caches.set_retransmission(PATIENCE[0])
+        caches.set_retransmission(PATIENCE[0], asker.check)
         asker.ask_once(numbers, WINDOW)
         numbers = [number for number in numbers if asker.verdict(number) in ("", *_CROWD)]
         outcome = {number: asker.verdict(number) for number in numbers}
@@ -94,7 +94,7 @@ def _until_alike(
     first, unsettled, alike = int(bool(outcome)), set(numbers), 0
     times = dict.fromkeys(outcome, 1)
     for number_of_round in range(first, MOST_ROUNDS):
-        caches.set_retransmission(PATIENCE[min(number_of_round, len(PATIENCE) - 1)])
+        caches.set_retransmission(PATIENCE[min(number_of_round, len(PATIENCE) - 1)], asker.check)
         window = max(WINDOW >> number_of_round, _LEAST_WINDOW)
         earlier = {number: asker.answers.pop(number) for number in unsettled if number in asker.answers}
         disturbed = []
