@@ -36,7 +36,7 @@ from ipvkit.errors import (
 PIECE = 1900
 """Bytes of a request that are on their way unacknowledged: a serial line holds 4 096."""
 
-GRACE = 1.5
+GRACE = 3.0
 """Seconds the agent has to confirm that it ended a request, before the machine is closed."""
 
 _HINT = "on an emulated or very slow computer, IPVKIT_PATIENCE=10 in the environment waits ten times as long"
