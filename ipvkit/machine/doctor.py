@@ -77,7 +77,7 @@ class Examined:
 
 def _uml_problem() -> str:
     if uml_package.present():
-        return "its console says why. Nothing there? A damaged download: ./lab remove, then ./lab"
+        return "read what its console says; where that is nothing, the download is damaged: ./lab remove, then ./lab"
     if shutil.which("apt-get") is None:
         return "it is fetched with apt-get, which is not here; take a Debian or Ubuntu, or the Vagrant VM: vagrant up"
     return _FETCH
