@@ -413,17 +413,20 @@ def test_the_current_directory_is_not_where_python_looks(computer: Computer) -> 
     assert asked[-1] == "-P -m ipvkit doctor"
 
 
-@pytest.mark.parametrize("snap", [True, False])
-def test_only_where_browsers_are_snaps_they_get_the_address_itself(computer: Computer, snap: bool) -> None:
+@pytest.mark.parametrize(("snap", "given", "others"), [
+    (True, (), 1), (True, ("--", "--ServerApp.use_redirect_file=True"), 0), (False, (), 0)])  # fmt: skip
+def test_only_where_browsers_are_snaps_they_get_the_address_itself(
+    computer: Computer, snap: bool, given: tuple[str, ...], others: int
+) -> None:
     """JupyterLab's file that leads there is hidden, and a browser from a snap may not read what is."""
     computer.has_python("3.11")
     for tool in ("ip", "ping", *["snap"] * snap):
         computer.has(tool, "exit 1")
     (computer.place / "ipvkit-course").mkdir()
-    answer = computer.lab(DISPLAY=":0")
+    answer = computer.lab(*given, DISPLAY=":0")
     assert answer.returncode == 0, answer.stderr
     (started,) = [line for line in computer.asked().splitlines() if "-m jupyterlab" in line]
-    assert started.count("--ServerApp.use_redirect_file=False") == int(snap)
+    assert started.count("--ServerApp.use_redirect_file=False") == others
     assert "--no-browser" not in started
 
 
