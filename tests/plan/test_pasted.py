@@ -96,10 +96,10 @@ def test_the_pasted_commands_make_the_same_lab_and_take_it_down(
     with Lab(Topology(Host("shell")), machine=lab.machine.name) as scratch:
         pasted = scratch.run("shell", "set -ex\n" + "\n".join(build), show=lambda text: None)
         assert pasted.status == 0, pasted.output
-        expected = looked_at(lab, names[0], names, switches)
+        expected, seen = looked_at(lab, names[0], names, switches), looked_at(scratch, "shell", names, switches)
         until = time.monotonic() + 5  # the kernel tells of a lost carrier up to a second later (net/core/link_watch.c)
-        while (seen := looked_at(scratch, "shell", names, switches)) != expected and time.monotonic() < until:
-            expected = looked_at(lab, names[0], names, switches)
+        while seen != expected and time.monotonic() < until:
+            expected, seen = looked_at(lab, names[0], names, switches), looked_at(scratch, "shell", names, switches)
         assert seen == expected
         assert scratch.run("shell", take_down, show=lambda text: None).status == 0
         left = scratch.run("shell", "ip netns list", show=lambda text: None).output.splitlines()
