@@ -7,7 +7,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -33,24 +33,33 @@ def default_world(driver: Driver) -> Topology:
     return Topology.of(driver, **ADDRESSES)
 
 
-def real_ping(lab: Lab, src: str, address: str) -> tuple[str, str]:
+def shuffled(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Give the pairs in an order that is another each time, and is printed: who fails in it can be asked so again."""
+    seed, order = random.randrange(1 << 32), list(pairs)
+    print(f"order of the pairs: random.Random({seed})")
+    random.Random(seed).shuffle(order)
+    return order
+
+
+def real_ping(lab: Lab, src: str, address: str, patience: float = 0.3) -> tuple[str, str]:
     """Empty every cache with iproute2, send one echo request with iputils; give verdict and TTL."""
     places = [*dict.fromkeys(lab.topology.netns(name) for name in lab.topology.names)]
     flush = "".join(f"ip -n {place} neigh flush all 2>/dev/null; " for place in places)
-    said = lab.run(src, f"{flush} ping -c 1 -W 0.3 -n {address} 2>&1", show=lambda _: None).output
+    said = lab.run(src, f"{flush} ping -c 1 -W {patience} -n {address} 2>&1", show=lambda _: None).output
     ttl = re.search(r"ttl=(\d+)", said)
     return next((verdict for pattern, verdict in SAID if re.search(pattern, said)), "timeout"), ttl[1] if ttl else ""
 
 
 def compare_with_ping(lab: Lab, family: int, pairs: int, link_local: bool = False) -> list[str]:
     matrix = lab.ping_matrix(family, link_local=link_local)
-    chosen = list(matrix.pairs)
-    random.shuffle(chosen)
     wrong = []
-    for src, dst in chosen[:pairs]:
+    for src, dst in shuffled(matrix.pairs)[:pairs]:
         answer = matrix.pairs[src, dst]
+        expected = (answer.verdict, str(answer.ttl or ""))
         said = real_ping(lab, src, answer.address)
-        if said != (answer.verdict, str(answer.ttl or "")):
+        if said != expected and said[0] == "timeout":  # perhaps it did not wait long enough on a busy computer
+            said = real_ping(lab, src, answer.address, patience=3)
+        if said != expected:
             wrong.append(f"{answer!r}, but ping: {said}")
     return wrong
 
@@ -75,9 +84,7 @@ def test_the_matrix_agrees_with_ping_on_every_pair(build_lab: BuildLab, driver: 
 def test_all_at_once_says_what_one_at_a_time_says(build_lab: BuildLab, driver: Driver, family: int) -> None:
     lab = build_lab(default_world(driver))
     matrix = lab.ping_matrix(family)
-    pairs = list(matrix.pairs)
-    random.shuffle(pairs)
-    assert {pair: lab.ping(*pair, family=family) for pair in pairs} == matrix.pairs
+    assert {pair: lab.ping(*pair, family=family) for pair in shuffled(matrix.pairs)} == matrix.pairs
 
 
 def test_the_matrix_is_in_declared_order_and_reads_the_same_every_time(build_lab: BuildLab) -> None:
