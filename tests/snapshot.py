@@ -1,7 +1,8 @@
 """What this computer's network looks like, so that a run of everything can prove it left no trace.
 
-Links, addresses, routes, rules, settable sysctls, network namespaces with a name, and services. Counters and ages are
-left out: they move by themselves. A sysctl that appears because a module was loaded is not a change of a setting.
+Links, addresses, routes, rules, settable sysctls, network namespaces with a name, and services. Counters, ages and a
+bridge's running timers are left out: they move by themselves. So are services that something starts on demand and that
+end by themselves. A sysctl that appears because a module was loaded is not a change of a setting.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ LISTENING = "0A"
 UNCONNECTED = "07"  # what a UDP server's socket is
 PRIVILEGED = 1024
 UDP_CLIENTS = (68, 546)  # DHCP's, which come and go with a lease
-AGES = frozenset({"valid_life_time", "preferred_life_time", "expires"})
+AGES = frozenset({"valid_life_time", "preferred_life_time", "expires",
+                  "hello_timer", "tcn_timer", "topology_change_timer", "gc_timer"})
 QUESTIONS = {
     "links": ["ip", "-json", "-details", "link"],
     "addresses": ["ip", "-json", "address"],
@@ -89,15 +91,23 @@ def _sysctls() -> Iterable[str]:
                     continue
 
 
+def _systemd(*question: str) -> list[str]:
+    """The names of services in a list of systemctl."""
+    command = ["systemctl", *question, "--type=service", "--plain", "--no-legend"]
+    return [line.split()[0] for line in subprocess.check_output(command, text=True).splitlines() if line.split()]
+
+
 def _services() -> Iterable[str]:
     """The services systemd runs, and the ports that something serves: of TCP those below the ephemeral ones.
 
+    A static service cannot be enabled: a timer, D-Bus or another unit starts it at any time (systemctl(1), is-enabled).
     Above them any program may open a port at any time: an editor, another notebook server. Of UDP the privileged ones,
     which are a name server's or a DHCP server's.
     """
     if os.path.isdir("/run/systemd/system"):
-        command = ["systemctl", "list-units", "--type=service", "--state=running", "--plain", "--no-legend"]
-        yield from (line.split()[0] for line in subprocess.check_output(command, text=True).splitlines() if line)
+        static = set(_systemd("list-unit-files", "--state=static"))
+        yield from (name for name in _systemd("list-units", "--state=running")
+                    if re.sub("@.*", "@.service", name) not in static)
     ephemeral = int((SYSCTLS / "net/ipv4/ip_local_port_range").read_text().split()[0])
     tcp, udp = (LISTENING, ephemeral), (UNCONNECTED, PRIVILEGED)
     for name, (serving, below) in {"tcp": tcp, "tcp6": tcp, "udp": udp, "udp6": udp}.items():

@@ -137,6 +137,39 @@ for line in snapshot.differences(empty, snapshot.take()):
     assert served == ["services: + tcp serves 00000000:00B3", "services: + udp serves 00000000:0043"]
 
 
+def test_the_timers_of_a_bridge_that_is_up_are_no_change() -> None:
+    script = """
+import time
+from subprocess import check_call
+from tests import snapshot
+check_call(["ip", "link", "add", "bridge0", "type", "bridge"])
+check_call(["ip", "link", "set", "bridge0", "up"])
+before = snapshot.take()
+time.sleep(0.5)
+assert snapshot.differences(before, snapshot.take()) == []
+check_call(["ip", "link", "set", "bridge0", "type", "bridge", "forward_delay", "400"])
+assert len(snapshot.differences(before, snapshot.take())) == 2
+"""
+    words = [*own_network(), sys.executable, "-c", script]
+    answer = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_a_service_that_is_started_on_demand_is_no_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What systemctl prints, from one that prints only that."""
+    (tmp_path / "systemctl").write_text("""#!/bin/sh
+case "$*" in
+*list-unit-files*static*) printf '%s\n' 'packagekit.service static -' 'user@.service static -' ;;
+*list-units*running*) printf '%s\n' 'packagekit.service loaded active running PackageKit' \
+    'user@1000.service loaded active running User 1000' 'dnsmasq.service loaded active running dnsmasq' ;;
+esac
+""")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(os.path, "isdir", lambda path: True)
+    assert [name for name in snapshot._services() if " serves " not in name] == ["dnsmasq.service"]
+
+
 def test_a_setting_that_only_appeared_is_no_change() -> None:
     nothing = dict.fromkeys(snapshot.take(), frozenset[str]())
     before = nothing | {"sysctls": frozenset({"net/a = 1"})}
