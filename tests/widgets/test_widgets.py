@@ -7,6 +7,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -109,19 +110,31 @@ def test_nobody_asks_himself() -> None:
 
 @pytest.mark.kernel
 def test_cancel_ends_the_question_and_the_next_one_works(explorer: Explorer) -> None:
-    async def cancel_at_once() -> str:
+    starting, cancelled = threading.Event(), threading.Event()
+
+    def start(*words: Any, **options: Any) -> Lab:
+        starting.set()
+        cancelled.wait(30)
+        return Lab(*words, **options)
+
+    async def cancel_while_it_starts() -> str:
         explorer._ask_in_background()
-        await asyncio.sleep(0.05)
+        while not starting.is_set():
+            await asyncio.sleep(0.01)
         explorer.cancel()
+        cancelled.set()
         assert explorer._background._task is not None
         await explorer._background._task
         return explorer._status.word
 
     explorer.cancel()  # so that the question begins by starting a machine
-    assert asyncio.run(cancel_at_once()) == "cancelled"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ipvkit.widgets.warm.Lab", start)
+        assert asyncio.run(asyncio.wait_for(cancel_while_it_starts(), 60)) == "cancelled"
     assert explorer.ask("net1", "net2").agree
 
 
+@pytest.mark.usefixtures("by_turns")
 @pytest.mark.kernel
 def test_the_status_speaks_before_the_work_begins_and_a_knob_redraws_at_once() -> None:
     async def ask(widget: Explorer) -> str:
@@ -218,7 +231,10 @@ def test_cancel_ends_a_command_at_once_and_not_the_lab(command: str) -> None:
 
     assert asyncio.run(asyncio.wait_for(cancel_when_it_has_printed(), 60)) < 10
     assert terminal._status.word == "cancelled"
-    assert "sleep" not in terminal.run("cat /proc/[0-9]*/comm")
+    until = time.monotonic() + 2  # it was killed; a process takes its time to die of it
+    while (running := "sleep" in terminal.run("cat /proc/[0-9]*/comm")) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not running
     lab.close()
 
 
@@ -258,8 +274,16 @@ def test_a_lab_whose_rebuilding_failed_is_not_asked() -> None:
 @pytest.mark.kernel
 def test_closed_while_its_kernel_starts_no_machine_is_left() -> None:
     warm = WarmLab()
-    timer = threading.Timer(0.05, warm.cancel)
-    timer.start()
-    with pytest.raises(LabClosed):
-        warm.ask(LAN, lambda lab: lab.ping("net1", "net2"))
+    made: list[Lab] = []
+
+    def start(*words: Any, **options: Any) -> Lab:
+        warm.cancel()
+        made.append(Lab(*words, **options))
+        return made[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ipvkit.widgets.warm.Lab", start)
+        with pytest.raises(LabClosed):
+            warm.ask(LAN, lambda lab: lab.ping("net1", "net2"))
     assert not warm.alive
+    assert not any(lab.alive for lab in made)
