@@ -53,6 +53,7 @@ def run_and_interrupt(seconds: float, question: Callable[[], object]) -> None:
     question()
 
 
+@pytest.mark.usefixtures("by_turns")
 def test_ctrl_c_ends_the_command_and_not_the_lab(build_lab: BuildLab) -> None:
     lab = build_lab(TWO)
     started = time.monotonic()
@@ -114,6 +115,7 @@ def test_fifty_rebuilds_leave_nothing_behind(build_lab: BuildLab, driver: object
     assert all(now <= then for now, then in zip(after, before, strict=True)), (before, after)
 
 
+@pytest.mark.usefixtures("by_turns")
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_thousand_rebuilds_take_as_long_at_the_end_as_at_the_beginning(build_lab: BuildLab) -> None:
@@ -175,6 +177,7 @@ def test_a_lab_nobody_refers_to_ends() -> None:
     assert not machine.alive()
 
 
+@pytest.mark.usefixtures("by_turns")
 def test_closing_is_quick() -> None:
     lab = Lab(TWO)
     started = time.monotonic()

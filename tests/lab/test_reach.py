@@ -206,6 +206,7 @@ def test_more_missing_routes_than_a_router_may_tell_of(build_lab: BuildLab) -> N
         assert {str(matrix.pairs["ext", f"net{i}"]) for i in range(1, 13)} == {"network unreachable, says router"}
 
 
+@pytest.mark.usefixtures("by_turns")
 @pytest.mark.parametrize("times", [10, pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
 def test_a_busy_computer_changes_no_verdict(build_lab: BuildLab, times: int) -> None:
     lab = build_lab(default_world(ipvlan("l2")))

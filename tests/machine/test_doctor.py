@@ -86,6 +86,7 @@ def test_the_environment_forces_a_machine(monkeypatch: pytest.MonkeyPatch, name:
     machine.close()
 
 
+@pytest.mark.usefixtures("by_turns")
 @pytest.mark.kernel
 def test_machines_are_ready_in_time() -> None:
     """2 s on two slow cores, 0.5 s native; the limits here leave room for a computer that does other work as well."""

@@ -110,6 +110,7 @@ def test_a_deadline_ends_the_command_with_its_children_and_not_the_machine(machi
     assert not alive
 
 
+@pytest.mark.usefixtures("by_turns")
 def test_an_interrupt_ends_the_command_and_not_the_machine(machine: Machine) -> None:
     """What Ctrl-C in a terminal and the notebook's stop button do: KeyboardInterrupt in the main thread."""
     main = threading.main_thread().ident
@@ -127,6 +128,7 @@ def test_an_interrupt_ends_the_command_and_not_the_machine(machine: Machine) -> 
     assert "sleep 900" not in run(machine, "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")[0].replace("cat /proc", "")
 
 
+@pytest.mark.usefixtures("by_turns")
 def test_others_are_answered_while_a_command_runs(machine: Machine) -> None:
     """A command in one thread, its cancelling and other questions in another."""
     outcome: list[Any] = []

@@ -26,6 +26,7 @@ def test_a_message_of_any_size_goes_and_comes_back(machine: Machine, size: int) 
     assert machine.wire.request("hello", deadline=60, echo=text)["echo"] == text
 
 
+@pytest.mark.usefixtures("by_turns")
 def test_many_small_requests_are_quick(machine: Machine) -> None:
     started = time.monotonic()
     for number in range(200):
@@ -80,6 +81,7 @@ def test_a_kernel_that_panics_is_gone_with_its_last_words() -> None:
     machine.close()
 
 
+@pytest.mark.usefixtures("by_turns")
 @pytest.mark.parametrize("name", here.MACHINES)
 def test_an_agent_that_no_longer_answers_costs_the_deadline_and_its_machine(name: str) -> None:
     before = family(os.getpid())
@@ -96,6 +98,7 @@ def test_an_agent_that_no_longer_answers_costs_the_deadline_and_its_machine(name
     assert survivors(seen) <= before
 
 
+@pytest.mark.usefixtures("by_turns")
 @pytest.mark.parametrize("name", here.MACHINES)
 def test_closing_is_quick_and_can_be_repeated(name: str) -> None:
     before = family(os.getpid())
