@@ -20,6 +20,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Browser
 
 from tests.browser.page import TOKEN, Page, chromium
+from tests.listening import wait_until_it_listens
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"},
@@ -50,6 +51,7 @@ class Server:
     def _wait_for(self, address: str) -> str:
         for _ in range(600):
             if found := re.search(address, self._log.read_text()):
+                wait_until_it_listens(found[0])
                 return found[0]
             try:
                 self.process.wait(timeout=0.1)

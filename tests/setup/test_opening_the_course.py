@@ -6,17 +6,17 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
+
+from tests.listening import wait_until_it_listens
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("IPVKIT_CACHE", "/nonexistent"))
@@ -47,18 +47,9 @@ class Course:
             self.said += line
             if found := re.search(r"(http://127\.0\.0\.1:\d+)/lab\?token=(\w+)", line):
                 self.address, self.token = found.groups()
-                self.wait_until_it_listens()
+                wait_until_it_listens(self.address)
                 return
         pytest.fail(f"./lab ended without printing an address:\n{self.said}")
-
-    def wait_until_it_listens(self) -> None:
-        """The address is printed a moment before the socket takes connections."""
-        port, deadline = int(self.address.rpartition(":")[2]), time.monotonic() + 10
-        while time.monotonic() < deadline:
-            with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=5):
-                return
-            time.sleep(0.05)
-        pytest.fail(f"nothing listens on {self.address}")
 
     def interrupt(self, times: int) -> float:
         """Type Ctrl-C so many times and give the seconds until everything is gone."""
