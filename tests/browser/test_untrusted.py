@@ -5,18 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import Browser, Locator, expect
 
 from tests.browser.conftest import ROOT, Server
 from tests.browser.page import Page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PICTURES = ("image/svg+xml", "image/png")
 
@@ -28,11 +27,20 @@ def pictures(path: Path) -> list[dict[str, Any]]:
     return [output for output in outputs if set(PICTURES) & set(output.get("data", {}))]
 
 
-def drawn(found: Locator) -> Iterator[bool]:
-    """Whether each picture has been drawn, with a size."""
+DRAWN = """picture => {
+    const box = picture.getBoundingClientRect();
+    const loaded = picture.tagName !== "IMG" || picture.complete && picture.naturalWidth > 50;
+    return loaded && box.width > 50 && box.height > 50;
+}"""
+
+
+def expect_drawn(page: Page, found: Locator, number: int) -> None:
+    """Wait until so many pictures are there, and each has been drawn, with a size: a page is filled bit by bit."""
+    assert number > 0
+    expect(found).to_have_count(number)
     for picture in found.all():
-        box = picture.bounding_box()
-        yield bool(box and box["width"] > 50 and box["height"] > 50)
+        picture.scroll_into_view_if_needed()
+        page.page.wait_for_function(DRAWN, arg=picture.element_handle())
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
@@ -51,8 +59,7 @@ def test_jupyterlab_shows_the_pictures_of_an_untrusted_clone(jupyter: Server, pa
         if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
             page.page.evaluate(f"document.querySelector('[data-windowed-list-index=\"{number}\"]')?.scrollIntoView()")
     page.picture(f"untrusted-{notebook.stem[:2]}")
-    assert shown.count() == len(pictures(notebook))
-    assert all(drawn(shown))
+    expect_drawn(page, shown, len(pictures(notebook)))
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS[1:2], ids=lambda path: path.stem)
@@ -66,6 +73,5 @@ def test_a_static_page_has_every_picture_without_a_network(
     page.page.goto((tmp_path / f"{notebook.stem}.html").as_uri())
     page.picture(f"static-{notebook.stem[:2]}")
     shown = page.page.locator(".jp-OutputArea-output svg, .jp-OutputArea-output img")
-    assert shown.count() == len(pictures(notebook)) > 0
-    assert all(drawn(shown))
+    expect_drawn(page, shown, len(pictures(notebook)))
     page.close()
