@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 TOKEN = "ipvkit"
 ATTEMPTS = 5
 PATIENCE = 30_000  # milliseconds: a slow computer that also starts a kernel
+expect.set_options(timeout=PATIENCE)
 #: What these programs complain of by themselves, on a page with the one cell ``1+1`` and none of our settings.
 NOT_OURS = ("Cannot read properties of undefined (reading 'schema')",  # Notebook 7.6
             "The getter for the shared module is not a function")  # Notebook 7.6 within Voilà 0.5
@@ -72,12 +73,19 @@ class Page:
         """Open a notebook and run all of its cells through the menu; return once the last has its number."""
         self.page.goto(address)
         self.wait_until_idle()
-        for _ in range(ATTEMPTS):  # "idle" is shown a moment before the kernel listens: then nothing happens
-            self.page.click('.lm-MenuBar-itemLabel:text-is("Run")')
-            self.page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+        self.run_by(self._choose_run_all)
+        self.wait_until_run()
+
+    def _choose_run_all(self) -> None:
+        self.page.click('.lm-MenuBar-itemLabel:text-is("Run")')
+        self.page.click('.lm-Menu-itemLabel:text-is("Run All Cells")')
+
+    def run_by(self, act: Callable[[], None]) -> None:
+        """Do what runs cells, until the first has begun; "idle" is shown a moment before the kernel listens."""
+        for _ in range(ATTEMPTS):
+            act()
             if self._has_begun():
                 break
-        self.wait_until_run()
 
     def _has_begun(self) -> bool:
         first = self.page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").first
@@ -96,7 +104,7 @@ class Page:
     def wait_until_run(self) -> None:
         """Wait until every cell has been run."""
         for prompt in self.page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt").all():
-            expect(prompt).to_have_text(re.compile(r"\[\d+\]"), timeout=PATIENCE)
+            expect(prompt).to_have_text(re.compile(r"\[\d+\]"))
 
     def widget(self, name: str) -> Locator:
         """Return the widget with this class."""

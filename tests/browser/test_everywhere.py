@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import ROOT, Server
-from tests.browser.page import PATIENCE, TOKEN, Page
+from tests.browser.page import TOKEN, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.kernel]
+pytestmark = [pytest.mark.browser, pytest.mark.kernel, pytest.mark.timeout(400)]
 LAN = """from ipvkit import *
 lan = Topology.of(ipvlan("l2"), net1="10.0.1.11/24", net2="10.0.1.12/24")
 other = Topology.of(ipvlan("l3"), net1="10.0.1.11/24", net2="10.0.1.12/24")"""
@@ -29,7 +29,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_the_app_opens_explorer_without_code(app: Server, page: Page) -> None:
     page.page.goto(app.address)
-    expect(page.widget("explorer")).to_be_visible(timeout=PATIENCE)
+    expect(page.widget("explorer")).to_be_visible()
     expect(page.widget("chooser")).to_be_visible()
     expect(page.page.locator("body")).not_to_contain_text("import")
     page.widget("explorer").locator(".ipvkit-ask").click()
@@ -50,7 +50,7 @@ def test_side_by_side_predict_terminal_and_chooser(jupyter: Server, page: Page) 
                                   "lab = Lab(lan)\nTerminal(lab, 'net1')", "Chooser(wifi=True)"))
     side_by_side = page.widget("side-by-side")
     side_by_side.get_by_role("button", name="Ask both kernels").click()
-    expect(side_by_side).to_contain_text("what differs, measured", timeout=PATIENCE)
+    expect(side_by_side).to_contain_text("what differs, measured")
     for width in (1100, 1600):
         page.page.set_viewport_size({"width": width, "height": 1250})
         heights = side_by_side.locator("table").first.evaluate("t => [...t.rows].map(row => row.offsetHeight)")
@@ -59,11 +59,11 @@ def test_side_by_side_predict_terminal_and_chooser(jupyter: Server, page: Page) 
     predict = page.widget("predict")
     predict.locator("select").first.select_option("timeout")
     predict.get_by_role("button", name="Ask the kernel").click()
-    expect(predict.locator("table")).to_contain_text("✗ timeout", timeout=PATIENCE)
+    expect(predict.locator("table")).to_contain_text("✗ timeout")
     terminal = page.widget("terminal")
     terminal.locator("input[type=text]").fill("ip -br addr show ipv1")
     terminal.locator("input[type=text]").press("Enter")
-    expect(terminal.locator("pre")).to_contain_text("10.0.1.11/24", timeout=PATIENCE)
+    expect(terminal.locator("pre")).to_contain_text("10.0.1.11/24")
     page.widget("chooser").get_by_label("children get their addresses by DHCP").check()
     expect(page.widget("chooser").locator("caption")).to_have_text("ipvlan l2")
     terminal.scroll_into_view_if_needed()
