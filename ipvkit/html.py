@@ -17,6 +17,7 @@ _BACKGROUND = {"✓": "rgba(46,160,67,.22)", "…": "rgba(130,130,130,.18)", "�
                "?": "rgba(110,80,200,.18)"}
 _TABLE = "border-collapse:collapse;margin:4px 0;line-height:1.4"
 _CELL = "text-align:left;vertical-align:top;padding:3px 8px;border:1px solid rgba(130,130,130,.35)"
+_WHOLE = "white-space:nowrap"  # a verdict, or a caption over a narrow table, is not broken into lines
 _SHORT = 24  # characters that are never broken into two lines
 _LOUD = "border:3px solid rgba(215,30,30,.9);font-weight:bold"
 
@@ -39,9 +40,9 @@ def matrix(title: str, names: Sequence[str], verdict: Callable[[str, str], tuple
 
     ``verdict(source, destination)`` gives the word, what hovering shows, and whether the cell must stand out.
     """
-    head = "".join(f"<th style='{_CELL}'>{escape(name)}</th>" for name in ("from ↓ to →", *names))
+    head = "".join(f"<th style='{_CELL};{_WHOLE}'>{escape(name)}</th>" for name in ("from ↓ to →", *names))
     body = "".join(
-        f"<tr><th style='{_CELL}'>{escape(source)}</th>"
+        f"<tr><th style='{_CELL};{_WHOLE}'>{escape(source)}</th>"
         + "".join(_verdict(*verdict(source, destination)) if source != destination else f"<td style='{_CELL}'></td>"
                   for destination in names) + "</tr>"
         for source in names)
@@ -49,20 +50,20 @@ def matrix(title: str, names: Sequence[str], verdict: Callable[[str, str], tuple
 
 
 def _whole(title: str, head: str, body: str) -> str:
-    caption = f"<caption style='text-align:left;caption-side:top'>{escape(title)}</caption>" if title else ""
-    return (f"<table class='ipvkit' style='{_TABLE}'>{caption}<thead><tr>{head}</tr></thead>"
-            f"<tbody>{body}</tbody></table>")
+    caption = f"<caption style='text-align:left;caption-side:top;{_WHOLE}'>{escape(title)}</caption>" if title else ""
+    return (f"<div style='overflow-x:auto'><table class='ipvkit' style='{_TABLE}'>{caption}<thead><tr>{head}</tr>"
+            f"</thead><tbody>{body}</tbody></table></div>")
 
 
 def _cell(text: str, code: bool) -> str:
-    short = ";white-space:nowrap" if len(text) <= _SHORT else ""
+    short = f";{_WHOLE}" if len(text) <= _SHORT else ""
     return f"<td style='{_CELL}{short}'>{f'<code>{escape(text)}</code>' if code else escape(text)}</td>"
 
 
 def _verdict(word: str, hover: str, loud: bool) -> str:
     mark = sign(word.partition(" ≠ ")[0].partition(" ? ")[0])  # what was predicted, before what was measured
     background = _BACKGROUND.get(mark, "none")
-    style = f"{_CELL};background:{background}" + (f";{_LOUD}" if loud else "")
+    style = f"{_CELL};{_WHOLE};background:{background}" + (f";{_LOUD}" if loud else "")
     return f"<td style='{style}' title='{escape(hover, quote=True)}'>{mark} {escape(word)}</td>"
 
 
