@@ -12,6 +12,10 @@ from ipvkit.lab import Lab
 from ipvkit.widgets.page import Background, Job, StatusLine
 
 KEPT = 20_000  # characters of output that stay on the page
+HINT = "each command is a shell of its own: cd /tmp && pwd"
+_SCREEN = ("background:#15181d;color:#e8eaed;padding:8px;max-height:320px;overflow:auto;"
+           "display:flex;flex-direction:column-reverse")  # a box that fills from its foot stays there when it is full
+_TEXT = "flex:none;margin:0;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
 
 
 class Terminal(W.VBox):
@@ -29,16 +33,16 @@ class Terminal(W.VBox):
         if (place or not names) and place not in names:
             raise BadQuestion("place", f"there is no {place!r}", f"Choose one of: {', '.join(names) or 'none'}.")
         self._place = W.Dropdown(options=names, value=place or names[0], layout=W.Layout(width="120px"))
-        self._command = W.Text(placeholder="ip addr", layout=W.Layout(width="420px"))
+        self._command = W.Text(placeholder=f"ip addr ({HINT})", layout=W.Layout(width="420px"))
         self._status, self._screen = StatusLine(), W.HTML()
-        self._background = Background(self._status)
-        run = W.Button(description="Run", button_style="primary")
-        run.on_click(lambda _: self._run_in_background())
-        cancel = W.Button(description="Cancel")
-        cancel.on_click(lambda _: self.cancel())
-        self._command.tooltip, self._place.tooltip = "command", "namespace"
+        self._background = Background(self._status, self._busy)
+        self._run = W.Button(description="Run", button_style="primary")
+        self._run.on_click(lambda _: self._run_in_background())
+        self._cancel = W.Button(description="Cancel", disabled=True)
+        self._cancel.on_click(lambda _: self.cancel())
+        self._command.tooltip, self._place.tooltip = f"command; {HINT}", "namespace"
         self._command.on_msg(self._heard)
-        super().__init__([W.HBox([self._place, self._command, run, cancel]), self._status, self._screen])
+        super().__init__([W.HBox([self._place, self._command, self._run, self._cancel]), self._status, self._screen])
         self.add_class("ipvkit-terminal")
 
     def __repr__(self) -> str:
@@ -66,16 +70,24 @@ class Terminal(W.VBox):
 
     def _print(self, text: str) -> None:
         self.output = (self.output + text)[-KEPT:]
-        style = "background:#15181d;color:#e8eaed;padding:8px;max-height:320px;overflow:auto"
-        self._screen.value = f"<pre style='{style}'>{escape(self.output)}</pre>"
+        text = f"<pre style='{_TEXT}'>{escape(self.output)}</pre>"
+        self._screen.value = f"<div class='ipvkit-screen' style='{_SCREEN}'>{text}</div>"
 
     def _heard(self, _: W.Widget, message: dict[str, object], __: object) -> None:
         if message.get("event") == "submit":  # Enter was typed
             self._run_in_background()
 
+    def _busy(self, busy: bool) -> None:
+        self._run.disabled, self._cancel.disabled = busy, not busy
+
     def _run_in_background(self) -> None:
-        if not self.lab.alive:
-            self._status.say("refused", self._where())
-            return
+        """Run what was typed: nothing, where nothing was; while another command runs, the status says that it waits."""
         command = str(self._command.value)
-        self._background.start(Job(command, lambda: self.run(command), lambda _: ""))
+        if not command.strip():
+            return
+        if self._background.running:
+            self._status.say("working", f"not run: {command} · the command before it still runs; wait, or Cancel")
+        elif not self.lab.alive:
+            self._status.say("refused", self._where())
+        else:
+            self._background.start(Job(command, lambda: self.run(command), lambda _: ""))

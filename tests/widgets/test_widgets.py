@@ -238,6 +238,32 @@ def test_cancel_ends_a_command_at_once_and_not_the_lab(command: str) -> None:
     lab.close()
 
 
+@pytest.mark.kernel
+def test_the_terminal_says_what_it_did_not_run_and_ignores_nothing() -> None:
+    lab = Lab(LAN)
+    terminal = Terminal(lab, "net1")
+    terminal._command.value = "  "
+    terminal._run_in_background()
+    assert (terminal.output, terminal._status.word) == ("", "idle")
+
+    async def two_at_once() -> str:
+        terminal._command.value = "sleep 0.5; echo first"
+        terminal._run_in_background()
+        await asyncio.sleep(0)
+        assert (terminal._run.disabled, terminal._cancel.disabled) == (True, False)
+        terminal._command.value = "echo second"
+        terminal._run_in_background()
+        said = terminal._status.why
+        assert terminal._background._task is not None
+        await terminal._background._task
+        return said
+
+    assert "not run: echo second" in asyncio.run(two_at_once())
+    assert "second" not in terminal.output
+    assert (terminal._run.disabled, terminal._cancel.disabled) == (False, True)
+    lab.close()
+
+
 def test_a_name_that_is_not_there_is_a_bad_question_and_changes_nothing() -> None:
     explorer = Explorer()
     for ask in (lambda: explorer.ask("nope"), lambda: Explorer(endpoint=3), lambda: Chooser(bogus=True)):
