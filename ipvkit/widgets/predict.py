@@ -20,6 +20,9 @@ WORDS = ("not sure", "reply", "timeout", "host unreachable", "network unreachabl
 CONFIDENCE = ("a guess", "fairly sure", "certain")
 ARROW = "→"
 SKIPPED = "skipped"
+COMMIT_FIRST = "Commit to a guess first, or let yourself be shown."
+ASK = "Asks theory and kernel, and puts your guesses beside their answers."
+SHOW = "Asks without waiting for you: what you have guessed counts, the rest is noted as skipped."
 
 
 class Predict(W.VBox):
@@ -46,15 +49,25 @@ class Predict(W.VBox):
                 for pair in pairs]
         super().__init__([*rows, self._buttons(), self._table])
         self.add_class("ipvkit-predict")
+        for dropdown in self._guesses.values():
+            dropdown.observe(lambda _: self._open_ask(), "value")
+        self._open_ask()
 
     def _buttons(self) -> W.Widget:
         self._reveals = W.Button(description="Ask the kernel", button_style="primary"), W.Button(description="Show me")
         for button, skip in zip(self._reveals, (False, True), strict=True):
             button.on_click(lambda _, skip=skip: self._background.start(
                 Job("asking the kernel", lambda: self.reveal(skip), lambda _: "")))
+        self._reveals[1].tooltip = SHOW
         cancel = W.Button(description="Cancel")
         cancel.on_click(lambda _: self._lab.cancel())
         return W.HBox([*self._reveals, cancel, self._status])
+
+    def _open_ask(self) -> None:
+        """Let the kernel be asked once something was guessed."""
+        guessed = any(word != WORDS[0] for word in self.guess.values())
+        self._reveals[0].disabled = not guessed or self.result is not None
+        self._reveals[0].tooltip = ASK if guessed else COMMIT_FIRST
 
     def __repr__(self) -> str:
         """Return the result as text, or what is still to be guessed."""
@@ -77,7 +90,7 @@ class Predict(W.VBox):
             self._guesses[pair].value = word
 
     def reveal(self, skip: bool = False) -> Table:
-        """Ask theory and kernel and return you | theory | kernel; ``skip`` notes that you did not guess.
+        """Ask theory and kernel and return you | theory | kernel; ``skip`` notes what you did not guess as skipped.
 
         The first time counts: later calls return the same table.
         """
@@ -101,8 +114,8 @@ class Predict(W.VBox):
         rows = []
         for pair, ends in self.pairs.items():
             kernel, theory = seen[ends].verdict, said[ends]
-            you = SKIPPED if skip else self.guess[pair]
-            guessed = you not in (SKIPPED, WORDS[0])
+            guessed = self.guess[pair] != WORDS[0]
+            you = SKIPPED if skip and not guessed else self.guess[pair]
             sign = "–" if not guessed else "✓" if you == kernel else "✗"
             sure = self._sure[pair].value if guessed else ""
             rows.append((pair, f"{sign} {you}", sure, theory.verdict, kernel, "" if sign == "✓" else theory.why))

@@ -191,6 +191,28 @@ def test_predict_skipped_is_noted() -> None:
     widget.close()
 
 
+@pytest.mark.kernel
+def test_who_lets_himself_be_shown_keeps_what_he_has_guessed() -> None:
+    widget = Predict(LAN, "net1→host", "net1→net2")
+    widget.guess = {"net1→net2": "reply"}
+    assert [row[1] for row in widget.reveal(skip=True).rows] == ["– skipped", "✓ reply"]
+    widget.close()
+
+
+def test_the_kernel_is_asked_after_a_guess_and_each_button_says_what_it_does() -> None:
+    widget = Predict(LAN, "net1→host")
+    ask, show = widget._reveals
+    assert (ask.disabled, show.disabled) == (True, False)
+    assert "guess first" in ask.tooltip
+    assert "skipped" in show.tooltip
+    widget.guess = {"net1→host": "timeout"}
+    assert not ask.disabled
+    assert ask.tooltip != show.tooltip
+    widget.guess = {"net1→host": "not sure"}
+    assert ask.disabled
+    widget.close()
+
+
 @pytest.mark.parametrize(("pair", "guess"), [("net1→nobody", {}), ("net1 net2", {}), ("net1→host", {"x→y": "reply"}),
                                              ("net1→host", {"net1→host": "maybe"}), ("net1→net1", {})])
 def test_predict_refuses_what_is_no_pair_or_no_answer(pair: str, guess: dict[str, str]) -> None:
