@@ -49,6 +49,11 @@ def matrix(title: str, names: Sequence[str], verdict: Callable[[str, str], tuple
     return _whole(title, head, body)
 
 
+def text(words: str) -> str:
+    """Return a text of several lines, too long ones broken at blanks: JupyterLab would break them within words."""
+    return f"<pre style='white-space:pre-wrap;word-break:normal;overflow-wrap:break-word'>{escape(words)}</pre>"
+
+
 def _whole(title: str, head: str, body: str) -> str:
     caption = f"<caption style='text-align:left;caption-side:top;{_WHOLE}'>{escape(title)}</caption>" if title else ""
     return (f"<div style='overflow-x:auto'><table class='ipvkit' style='{_TABLE}'>{caption}<thead><tr>{head}</tr>"

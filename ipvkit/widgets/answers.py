@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
 
 from ipvkit import html
 from ipvkit.errors import Refused
@@ -61,6 +60,11 @@ class Said:
         """True if the kernel was asked and said what theory said."""
         return self.seen == self.predicted
 
+    @property
+    def refusals(self) -> tuple[Refused, ...]:
+        """What the kernel refused to build before it was asked."""
+        return self.measured.refusals if self.measured else ()
+
     def words(self) -> str:
         """Return the fact in one line."""
         pair = f"{self.source} → {self.destination}: predicted {self.predicted}"
@@ -74,14 +78,13 @@ class Said:
         rows = [("theory", f"{html.sign(self.predicted)} {self.predicted}", why)]
         if self.measured:
             answer = self.measured.answer
-            rows.append(("kernel", f"{html.sign(self.seen)} {self.seen}", f"{answer.detail} · {self.measured.machine}"))
+            why = " · ".join(filter(None, (answer.detail, self.measured.machine)))
+            rows.append(("kernel", f"{html.sign(self.seen)} {self.seen}", why))
         told = html.table(f"{self.source} → {self.destination}", ("who", "says", "why"), rows)
         if self.measured and not self.agree:
             told += ("<p style='border:3px solid rgba(215,30,30,.9);padding:6px'><b>≠ Theory and kernel disagree.</b> "
                      "The kernel is right; please report this.</p>")
-        refusals = self.measured.refusals if self.measured else ()
-        return told + "".join(f"<pre style='white-space:pre-wrap'>✗ refused: {escape(str(refused))}</pre>"
-                              for refused in refusals)
+        return told + "".join(html.text(f"✗ refused: {refused}") for refused in self.refusals)
 
 
 def ask_theory(topology: Topology, source: str, destination: str, family: int) -> Said:

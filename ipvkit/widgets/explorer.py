@@ -16,14 +16,18 @@ from ipvkit.drawing import draw, draw_path
 from ipvkit.errors import BadQuestion
 from ipvkit.findings import State
 from ipvkit.theory import predict
-from ipvkit.topology import FLAGS, Topology
+from ipvkit.topology import Topology
 from ipvkit.widgets.answers import Measured, Said, ask_kernel, ask_theory
+from ipvkit.widgets.knobs import first_knobs, more_knobs
 from ipvkit.widgets.page import Background, Job, Picture, StatusLine, labelled
-from ipvkit.widgets.settings import DRIVERS, MOST_ENDPOINTS, WAYS_OUT, Settings
+from ipvkit.widgets.settings import KNOBS, Settings
 from ipvkit.widgets.views import TITLES, VIEWS, Views
 from ipvkit.widgets.warm import WarmLab
 
 SAME = "Choose two different names."
+#: A tab is as wide as its title, and tabs that do not fit beside each other go into a second row.
+LOOK = ("<style>.ipvkit-explorer .lm-TabBar-content{flex-wrap:wrap}"
+        ".ipvkit-explorer .lm-TabBar-tab{flex:0 0 auto!important;min-width:max-content!important}</style>")
 
 
 class Explorer(W.VBox):
@@ -45,11 +49,20 @@ class Explorer(W.VBox):
         self._status, self._answer = StatusLine(), W.HTML()
         self._background = Background(self._status, self._busy)
         self._picture = Picture("explorer-picture")
-        super().__init__([self._knobs(), self._more(), self._question(), self._status, self._answer, self._tabs()])
+        self._wanted = {"source": self.source, "destination": self.destination}
+        self._offering = False
+        super().__init__([first_knobs(self.model, self._tell), more_knobs(self.model, self._tell), self._question(),
+                          self._status, self._answer, self._tabs(), W.HTML(LOOK, layout=W.Layout(display="none"))])
         self.add_class("ipvkit-explorer")
         self.model.observe(self._redraw)
-        self.observe(self._redraw, ("source", "destination"))
+        self.observe(self._chosen, ("source", "destination"))
         self._redraw()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. AttributeError for a knob: those are the model's."""
+        if name in KNOBS:
+            raise AttributeError(f"an Explorer's knobs are its model's: explorer.model.{name} = {value!r}")
+        super().__setattr__(name, value)
 
     def __repr__(self) -> str:
         """Return settings and answer in one line."""
@@ -67,7 +80,8 @@ class Explorer(W.VBox):
         if self.source == self.destination:
             raise BadQuestion("destination", f"{self.source!r} would ask itself", SAME)
         said = self._predicted()
-        self._status.say("done", self._finish(said, self._measure(said)) or "")
+        why = self._finish(said, self._measure(said)) or ""
+        self._status.say(self._word(), why)
         assert self.said is not None
         self.look(self._shown)
         return self.said
@@ -93,30 +107,6 @@ class Explorer(W.VBox):
         super().close()
 
     # -- the view
-
-    def _knobs(self) -> W.Widget:
-        driver = W.Dropdown(options=DRIVERS, layout=W.Layout(width="170px"))
-        endpoints = W.BoundedIntText(min=1, max=MOST_ENDPOINTS, layout=W.Layout(width="70px"))
-        subnets = W.ToggleButtons(options=("same", "other"), style={"button_width": "70px"})
-        for widget, name in ((driver, "driver"), (endpoints, "endpoints"), (subnets, "subnets")):
-            traitlets.link((self.model, name), (widget, "value"))
-        return W.HBox([labelled("driver", driver), labelled("endpoints", endpoints), labelled("subnets", subnets)],
-                      layout=W.Layout(flex_flow="row wrap"))
-
-    def _more(self) -> W.Widget:
-        flag = W.Dropdown(options=FLAGS["ipvlan"], layout=W.Layout(width="110px"))
-        routes = W.Dropdown(options=WAYS_OUT, layout=W.Layout(width="110px"))
-        vlan = W.BoundedIntText(min=0, max=4094, layout=W.Layout(width="80px"))
-        hairpin = W.Checkbox(description="switch hairpins", indent=False)
-        ipv6 = W.Checkbox(description="IPv6", indent=False)
-        knobs = (flag, "flag"), (routes, "routes"), (vlan, "vlan"), (hairpin, "hairpin"), (ipv6, "ipv6")
-        for widget, name in knobs:
-            traitlets.link((self.model, name), (widget, "value"))
-        box = W.VBox([W.HBox([labelled("flag", flag), labelled("routes", routes), labelled("VLAN", vlan)],
-                             layout=W.Layout(flex_flow="row wrap")), W.HBox([hairpin, ipv6])])
-        more = W.Accordion([box], titles=("More",))
-        more.selected_index = None
-        return more
 
     def _question(self) -> W.Widget:
         self._from, self._to = (W.Dropdown(layout=W.Layout(width="120px")) for _ in range(2))
@@ -151,11 +141,26 @@ class Explorer(W.VBox):
         return str(TITLES[self._tab.selected_index or 0])
 
     def _offer_names(self) -> None:
+        """Offer the names there are now; a choice that is gone stands again as soon as its name is back."""
         names = self.model.names
-        for dropdown, other in ((self._from, self._to), (self._to, self._from)):
-            if tuple(dropdown.options) != names:
-                kept = dropdown.value if dropdown.value in names else next(n for n in names if n != other.value)
-                dropdown.options, dropdown.value = names, kept
+        if tuple(self._from.options) == names:
+            return
+        source, destination = self._wanted["source"], self._wanted["destination"]
+        source = source if source in names else next(name for name in names if name != destination)
+        destination = destination if destination in names else next(name for name in names if name != source)
+        self._offering = True
+        self._from.options, self._to.options = names, names
+        self._from.value, self._to.value = source, destination
+        self._offering = False
+
+    def _chosen(self, change: Any) -> None:
+        if not self._offering:
+            self._wanted[change.name] = change.new
+            self._redraw()
+
+    def _tell(self, words: str) -> None:
+        if not self._background.running:
+            self._status.say("idle", words)
 
     # -- what happens
 
@@ -183,7 +188,7 @@ class Explorer(W.VBox):
         said = self._predicted()
         words = "asking" if self._lab.alive else "starting a kernel and building the lab"
         self._background.start(Job(words, lambda: self._measure(said), lambda measured: self._finish(said, measured),
-                                   self._next_view))
+                                   self._next_view, self._word))
 
     def _look_in_background(self) -> None:
         job = self._next_view()
@@ -202,7 +207,7 @@ class Explorer(W.VBox):
             self._views.measured(title, said, seen)
             return self._words(said)
 
-        return Job(VIEWS[title].words, lambda: self._measure_view(title, said), show, self._next_view)
+        return Job(VIEWS[title].words, lambda: self._measure_view(title, said), show, self._next_view, self._word)
 
     def _measure(self, said: Said) -> Measured:
         """Ask about the pair; the state the lab was built with is read once."""
@@ -226,9 +231,13 @@ class Explorer(W.VBox):
         self._show(asked)
         return self._words(asked)
 
+    def _word(self) -> str:
+        """Return how it went: a lab of which the kernel refused a part is not what was asked for."""
+        return "refused" if self.said and self.said.refusals else "done"
+
     def _words(self, said: Said) -> str:
-        refusals = said.measured.refusals if said.measured else ()
-        return said.words() + "".join(f"; refused: {refusal.identifier}" for refusal in refusals)
+        reasons = dict.fromkeys(refusal.reason for refusal in said.refusals)
+        return f"{' '.join(reasons)} Asked without it: {said.words()}" if reasons else said.words()
 
     def _show(self, said: Said) -> None:
         self.said = said

@@ -81,13 +81,15 @@ class Picture(W.VBox):
 class Job:
     """``work`` to be done in a thread while the status says ``words``; ``show`` gets its result and returns the status.
 
-    ``show`` returns None for a result nobody wants any more. ``then`` is asked afterwards what is to be done next.
+    ``show`` returns None for a result nobody wants any more. ``then`` is asked afterwards what is to be done next,
+    ``word`` how it went.
     """
 
     words: str
     work: Callable[[], Any]
     show: Callable[[Any], str | None]
     then: Callable[[], Job | None] = lambda: None
+    word: Callable[[], str] = lambda: "done"
 
 
 class Background:
@@ -123,7 +125,7 @@ class Background:
             while job is not None:
                 self._status.say("working", job.words)
                 said = job.show(await asyncio.to_thread(job.work))
-                self._status.say("idle" if said is None else "done", said or "")
+                self._status.say("idle" if said is None else job.word(), said or "")
                 job = job.then()
         except LabClosed:
             self._status.say("cancelled")

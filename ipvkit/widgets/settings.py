@@ -14,7 +14,7 @@ from ipvkit.errors import BadQuestion, TopologyError
 from ipvkit.topology import FLAGS, MODES, Host, Switch, Topology, Vlan, ipvlan, macvlan
 
 DRIVERS = tuple(f"{kind} {mode}" for kind, modes in MODES.items() for mode in modes)
-MOST_ENDPOINTS = 8
+MOST_ENDPOINTS, MOST_VLANS = 8, 4094
 WAYS_OUT = ("device", "gateway", "none")
 
 
@@ -22,8 +22,8 @@ class Settings(traitlets.HasTraits):
     """What to build. ``driver`` is driver and mode in one (``ipvlan l2``); ``mode`` can be set by itself.
 
     ``subnets`` is ``same`` or ``other``; ``routes`` as in ``Topology.of``; ``flag`` counts for ipvlan only;
-    ``vlan`` 0 means none. Raises ``traitlets.TraitError`` for what is not on the list, ``BadQuestion`` for a knob that
-    is not there.
+    ``vlan`` 0 means none. Raises ``TopologyError`` for what is not on the list; for a knob that is not there
+    ``BadQuestion`` when it is made, ``AttributeError`` later.
     """
 
     driver = traitlets.Enum(DRIVERS, default_value="ipvlan l2")
@@ -33,7 +33,7 @@ class Settings(traitlets.HasTraits):
     routes = traitlets.Enum(WAYS_OUT, default_value="device")
     hairpin = traitlets.Bool(False)
     ipv6 = traitlets.Bool(False)
-    vlan = traitlets.Int(0, min=0, max=4094)
+    vlan = traitlets.Int(0, min=0, max=MOST_VLANS)
 
     def __init__(self, mode: str = "", **settings: Any) -> None:
         unknown = sorted(settings.keys() - self.trait_names())
@@ -42,6 +42,15 @@ class Settings(traitlets.HasTraits):
         super().__init__(**settings)
         if mode:
             self.mode = mode
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a knob; a name that is none would be taken in silence, and do nothing."""
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise AttributeError(f"there is no knob explorer.model.{name}; there are: {', '.join(KNOBS)}")
+        try:
+            super().__setattr__(name, value)
+        except traitlets.TraitError:
+            raise _refused(self.traits()[name], value) from None
 
     @property
     def kind(self) -> str:
@@ -106,6 +115,19 @@ class Settings(traitlets.HasTraits):
             six = f" fd00:{subnet}::{10 + number}/64" if self.ipv6 else ""
             found[f"net{number}"] = f"10.0.{subnet}.{10 + number}/24{six}"
         return found
+
+
+KNOBS = ("mode", *Settings.class_trait_names())
+
+
+def _refused(knob: traitlets.TraitType[Any, Any], value: object) -> TopologyError:
+    """Return what is wrong with a value, and what may be there."""
+    name = str(knob.name)
+    if isinstance(knob, traitlets.Enum):
+        return TopologyError(name, f"{value!r} is not known", f"Choose one of: {', '.join(knob.values or ())}.")
+    if isinstance(knob, traitlets.Int):
+        return TopologyError(name, f"{value!r} is out of range", f"Write a whole number from {knob.min} to {knob.max}.")
+    return TopologyError(name, f"{value!r} is neither true nor false", "Write True or False.")
 
 
 def _on_vlan(topology: Topology, number: int) -> Topology:

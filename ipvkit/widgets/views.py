@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import ipywidgets as W
 
-from ipvkit import plan
+from ipvkit import html, plan
 from ipvkit.drawing import Drawing, draw_changes, draw_hooks, draw_matrix
 from ipvkit.lab import Lab
 from ipvkit.theory import Prediction
@@ -58,7 +57,7 @@ class Views:
         if any(said.topology != topology for said, _ in self._seen.values()):
             self._seen = {}
         for title, text in (("ip commands", plan.commands(topology)), ("as code", code)):
-            self.boxes[title].value = f"<pre style='white-space:pre-wrap'>{escape(text)}</pre>"
+            self.boxes[title].value = html.text(text)
         for title in ("MACs", "state", "changes", "hooks"):
             self._explain(title)
         self.boxes["matrix"].show(draw_matrix(predicted=prediction))

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ipywidgets import Widget
 
 from ipvkit.errors import BadQuestion, DeadlineExceeded, LabClosed, TopologyError
 from ipvkit.lab import Lab
 from ipvkit.topology import Topology, ipvlan, macvlan
 from ipvkit.widgets import Chooser, Explorer, Predict, SideBySide, Terminal
+from ipvkit.widgets.knobs import Number
 from ipvkit.widgets.settings import DRIVERS, Settings
 from ipvkit.widgets.views import TITLES
 from ipvkit.widgets.warm import WarmLab
@@ -60,8 +62,18 @@ def test_explorer_asks_theory_and_kernel_and_they_agree(explorer: Explorer, driv
     said = explorer.ask("net1", "host")
     assert said.agree, said.words()
     assert f"measured {said.seen}" in repr(explorer)
-    refused = [refusal.identifier for refusal in said.measured.refusals] if said.measured else []
+    refused = [refusal.identifier for refusal in said.refusals]
     assert refused == (["passthru-alone"] if driver == "macvlan passthru" else [])
+    assert explorer._status.word == ("refused" if refused else "done")
+    assert ("gives the whole parent to one child" in explorer._status.why) == bool(refused)
+    assert "passthru-alone" not in explorer._status.why
+
+
+@pytest.mark.kernel
+def test_a_timeout_says_nothing_before_the_machine(explorer: Explorer) -> None:
+    explorer.model.driver = "ipvlan l2"
+    assert explorer.ask("far", "net1").seen == "timeout"
+    assert ">Lab machine: " in explorer._answer.value
 
 
 @pytest.mark.kernel
@@ -105,6 +117,55 @@ def test_nobody_asks_himself() -> None:
     widget.model.endpoints = 2  # net3 is gone, and a pair of two is left
     assert widget.source != widget.destination
     assert not widget._ask_button.disabled
+    widget.close()
+
+
+def test_a_choice_whose_name_was_gone_stands_again_once_it_is_back() -> None:
+    widget = Explorer(endpoints=3)
+    widget.destination = "net3"
+    for endpoints, pair in ((1, ("net1", "host")), (2, ("net1", "net2")), (3, ("net1", "net3"))):
+        widget.model.endpoints = endpoints
+        assert (widget.source, widget.destination) == pair
+    widget.model.endpoints = 1
+    widget.destination = "ext"  # chosen anew: that counts from now on
+    widget.model.endpoints = 3
+    assert widget.destination == "ext"
+    widget.close()
+
+
+@pytest.mark.parametrize(("label", "typed", "taken"), [("endpoints", 2.5, 2), ("endpoints", 99, 8), ("endpoints", 0, 1),
+                                                       ("VLAN", 5000, 4094), ("VLAN", -1, 0)])
+def test_what_is_taken_instead_of_what_was_typed_is_told(label: str, typed: float, taken: int) -> None:
+    widget = Explorer(endpoints=3)
+    numbers: dict[str, Number] = {box.tooltip: box for box in descendants(widget) if isinstance(box, Number)}
+    numbers[label].value = typed
+    assert getattr(widget.model, label.lower()) == taken == numbers[label].value
+    assert f"{label}: {typed:g} is no whole number" in widget._status.why
+    assert f"{taken} was taken" in widget._status.why
+    numbers[label].value = taken + 1 if taken < 4 else taken - 1
+    assert "taken" not in widget._status.why
+    widget.close()
+
+
+def descendants(widget: Widget) -> Iterator[Widget]:
+    """Every control of a widget."""
+    for child in getattr(widget, "children", ()):
+        yield child
+        yield from descendants(child)
+
+
+def test_a_knob_that_is_not_there_or_takes_no_such_value_is_named() -> None:
+    widget = Explorer()
+    with pytest.raises(AttributeError, match=r"explorer\.model\.mode = 'l3'"):
+        widget.mode = "l3"
+    with pytest.raises(AttributeError, match=r"no knob explorer\.model\.mod; there are: mode, "):
+        widget.model.mod = "l3"
+    for field, wrong, fix in (("driver", "ipvlan l4", "ipvlan l2, ipvlan l3"), ("endpoints", 99, "from 1 to 8"),
+                              ("ipv6", "yes", "True or False"), ("vlan", 2.5, "from 0 to 4094")):
+        with pytest.raises(TopologyError, match=f"^{field}: .*{fix}"):
+            setattr(widget.model, field, wrong)
+        with pytest.raises(TopologyError, match=f"^{field}: .*{fix}"):
+            Explorer(**{field: wrong})
     widget.close()
 
 
