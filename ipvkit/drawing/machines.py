@@ -79,7 +79,7 @@ class SwitchBox:
                       for name, port in ((switch.port_device(port), port) for port in switch.ports)}
         bridge, routes = declared.devices[switch.name, "br0"], declared.routes.get(switch.name, ())
         self.off, self.kind = bridge.off, bridge.fault or ("VLAN-aware" if switch.vlan_aware else "bridge")
-        self.notes = [*bridge.marks, *bridge.addresses, *map(route_words, routes), *declared.notes(switch.name)]
+        self.notes = [*bridge.marks, *map(route_words, routes), *declared.notes(switch.name)]
         self.role = "off-text" if self.off else "on-dark"
 
     def width(self, left: list[str], right: list[str]) -> float:

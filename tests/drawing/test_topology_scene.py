@@ -196,13 +196,13 @@ def test_changes_are_marked_and_listed() -> None:
 def test_what_was_done_to_a_switch_is_marked_on_it_and_on_its_wires() -> None:
     scene = draw(SWITCHED).scene
     shown = {label.text for label in scene.labels}
-    assert {"✗ unplugged", "✗ down, → MTU 1400", "default via 10.0.1.1", "→ forwards", "→ MAC set"} <= shown
+    assert {"✗ unplugged", "✗ down, → MTU 1400", "default via 10.0.1.1", "→ forwards", "→ MTU 1300"} <= shown
     assert {name: box(scene, name).dashed for name in ("switch", "second", "third")} == {
         "switch": False, "second": True, "third": True}
     assert [box(scene, f"switch/p{n}").dashed for n in (1, 2, 3)] == [True, False, True]
     assert {wire.of: wire.title.partition(" ✗ ")[2] for wire in scene.wires} == {
         "alpha/eth0": "down", "beta/eth0": "unplugged", "ext/eth0": "deleted", "alpha/eth1": ""}
-    assert "Switch second (✗ deleted): p1 (10.0.8.9/24) to alpha eth1." in scene.description
+    assert "Switch second (✗ deleted): p1 (→ MTU 1280) to alpha eth1." in scene.description
 
 
 def test_a_healthy_switch_has_no_marks() -> None:

@@ -21,7 +21,6 @@ from ipvkit.topology import (
     RemoveLink,
     Route,
     SetForwarding,
-    SetMac,
     SetMode,
     SetMtu,
     Switch,
@@ -87,8 +86,7 @@ TALL = Topology(  # each child on the one before it
                  for n in range(2, 16))))
 SWITCHED = NESTED.after(  # what can be done to a switch, to a loopback device and to a namespace
     LinkDown("switch", "p1"), Unplug("switch", "p2"), RemoveLink("switch", "p3"), RemoveLink("second"),
-    LinkDown("third"), SetMac("switch", "02:00:00:00:00:77"), SetMtu("switch", 1400, "p1"),
-    AddAddress("switch", "2001:db8:1234:5678:9abc:def0:1234:567a/64"), AddAddress("second", "10.0.8.9/24", "p1"),
+    LinkDown("third"), SetMtu("switch", 1300), SetMtu("switch", 1400, "p1"), SetMtu("second", 1280, "p1"),
     AddRoute("switch", Route("default", via="10.0.1.1")), SetForwarding("switch", True),
     AddAddress("web", "10.8.0.1/32", "lo"), SetForwarding("web", True), LinkDown("web", "lo"),
     SetForwarding("outer", True), AddAddress("ext", "10.8.0.2/32", "lo"), SetForwarding("lone", True))
