@@ -30,6 +30,7 @@ _HOME = {
     "explain": "ipvkit.theory",
     "compare": "ipvkit.comparison",
     "check": "ipvkit.course.exercises",
+    "versus": "ipvkit.course.guesses",
     **dict.fromkeys(("Chooser", "Explorer", "Predict", "SideBySide", "Terminal"), "ipvkit.widgets"),
 }
 __all__ = sorted([*_HOME, "__version__"])
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from ipvkit.choice import choose as choose
     from ipvkit.comparison import compare as compare
     from ipvkit.course.exercises import check as check
+    from ipvkit.course.guesses import versus as versus
     from ipvkit.drawing import draw as draw
     from ipvkit.drawing import draw_changes as draw_changes
     from ipvkit.drawing import draw_hooks as draw_hooks
