@@ -16,6 +16,7 @@ import pytest
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 #: What strict nbval cannot see or trips over, and what a lesson must not do.
 FORBIDDEN = ("widgets.Output", "interact(", "clear_output", "plt.show", "tqdm", "pip install", "import *")
+LINE = 75  # characters of code: what is seen of a cell at 1280 pixels, beside JupyterLab's file browser
 
 
 def cells(notebook: Any, kind: str) -> list[Any]:
@@ -44,6 +45,21 @@ def test_code_cells_are_short(notebook: Any) -> None:
     assert statistics.median(lines) <= 3
     assert statistics.quantiles(lines, n=10)[-1] <= 8
     assert 20 <= len(notebook.cells) <= 48
+
+
+def test_code_is_seen_whole(notebook: Any) -> None:
+    lines = [line for cell in cells(notebook, "code") for line in cell.source.splitlines()]
+    assert not [line for line in lines if len(line) > LINE]
+
+
+def test_a_guess_is_shown_whatever_it_is(notebook: Any) -> None:
+    for cell in cells(notebook, "code"):
+        assert "you:" not in cell.source, "print(versus(guess, …)): dots that were left are then no guess"
+
+
+def test_no_number_is_broken_in_two(notebook: Any) -> None:
+    for cell in cells(notebook, "markdown"):
+        assert not re.search(r"\d \d{3}\b", cell.source), "put a no-break space (U+00A0) between thousands"
 
 
 def test_text_carries_the_lesson(notebook: Any) -> None:
