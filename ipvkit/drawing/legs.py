@@ -89,7 +89,8 @@ def legs_of_walk(walk: Walk) -> list[Leg]:
 def _phases(walk: Walk) -> list[Leg]:
     groups: list[list[int]] = []
     for number, step in enumerate(walk.steps):
-        if groups and walk.steps[groups[-1][-1]].phase == step.phase:
+        before = walk.steps[groups[-1][-1]].phase if groups else ""
+        if before == step.phase or (before == "question" and step.phase == "no answer" and not _answers(step)):
             groups[-1].append(number)
         else:
             groups.append([number])
@@ -97,18 +98,24 @@ def _phases(walk: Walk) -> list[Leg]:
     return [_leg(walk, group, then) for group, then in zip(groups, [*phases[1:], ""], strict=False)]
 
 
+def _answers(step: Any) -> bool:
+    """Whether an answer begins here, even one that is lost."""
+    return bool(step.rule.endswith(("-learns-asker", "-answers")))
+
+
 def _leg(walk: Walk, group: list[int], then: str) -> Leg:
     """``then`` is the phase of the next leg. Lost is a question without an answer, and what is not delivered.
 
-    A question that was heard, but not by the one it was for, has its cross there.
+    A question that was heard, but not by the one it was for, has its cross there. So has an answer lost on its way.
     """
     steps = [walk.steps[number] for number in group]
-    phase = steps[0].phase
+    phase = steps[-1].phase
     places = tuple((step.netns, step.device) for step in steps)
     unheeded = [step.what for step in steps if step.rule.endswith("-not-mine")]
-    lost = {"question": then != "answer", "no answer": then != "not heard", "answer": False}.get(
+    words = WORDS["answer"] if phase == "no answer" and _answers(steps[0]) else WORDS.get(phase, phase)
+    lost = {"question": then not in ("answer", "no answer"), "no answer": then != "not heard", "answer": False}.get(
         phase, steps[-1].rule != "delivered")
-    return Leg(KINDS.get(phase, "reply"), WORDS.get(phase, phase), _unrepeated(places), [*unheeded, steps[-1].what][0],
+    return Leg(KINDS.get(phase, "reply"), words, _unrepeated(places), [*unheeded, steps[-1].what][0],
                lost, group[0], group[-1], spread=bool(unheeded))
 
 

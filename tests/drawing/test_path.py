@@ -116,6 +116,14 @@ def test_the_line_of_what_is_lost_has_a_cross_and_no_arrow() -> None:
     assert all(wire.arrow for wire in found.wires if wire.role.startswith("path-"))
 
 
+def test_an_answer_that_is_lost_starts_where_its_question_arrives() -> None:
+    """A child in source mode hears nobody: ext answers, and the host has no one for that MAC."""
+    topology = Topology.of(macvlan("source"), net1="10.0.1.11/24")
+    legs = legs_of_walk(explain(topology, "net1", "ext"))
+    assert [(leg.words, leg.route, leg.lost) for leg in legs[:2]] == [
+        ("who has?", "net1/macv1 → ext/eth0", False), ("here it is", "ext/eth0 → host/eth0", True)]
+
+
 def test_every_step_can_be_played_on_one_canvas() -> None:
     walk = explain(GATEWAY, "net1", "far")
     scenes = [draw_path(GATEWAY, walk, step=number).scene for number in range(1, len(walk.steps) + 1)]
