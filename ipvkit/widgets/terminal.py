@@ -33,8 +33,9 @@ class Terminal(W.VBox):
         if (place or not names) and place not in names:
             raise BadQuestion("place", f"there is no {place!r}", f"Choose one of: {', '.join(names) or 'none'}.")
         self._place = W.Dropdown(options=names, value=place or names[0], layout=W.Layout(width="120px"))
-        self._command = W.Text(placeholder=f"ip addr ({HINT})", layout=W.Layout(width="420px"))
+        self._command = W.Text(placeholder="ip addr", layout=W.Layout(width="420px"))
         self._status, self._screen = StatusLine(), W.HTML()
+        self._status.say("idle", HINT)
         self._background = Background(self._status, self._busy)
         self._run = W.Button(description="Run", button_style="primary")
         self._run.on_click(lambda _: self._run_in_background())

@@ -328,6 +328,7 @@ def test_the_terminal_says_what_it_did_not_run_and_ignores_nothing() -> None:
     terminal._command.value = "  "
     terminal._run_in_background()
     assert (terminal.output, terminal._status.word) == ("", "idle")
+    assert "cd /tmp && pwd" in terminal._status.why
 
     async def two_at_once() -> str:
         terminal._command.value = "sleep 0.5; echo first"
