@@ -20,6 +20,8 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from ipvkit.errors import on_a_page
+
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 CELL_TIMEOUT_SECONDS = 120
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -44,7 +46,7 @@ def remake(path: Path) -> float:
         cell.id = f"cell-{number:02d}"
         for output in cell.get("outputs", []):
             if output.output_type == "error":  # its words count; the way there names files of this machine
-                output.traceback = [f"{output.ename}: {output.evalue}"]
+                output.traceback = list(on_a_page(f"{output.ename}: {output.evalue}"))
     nbformat.write(notebook, path)
     return time.monotonic() - began
 
