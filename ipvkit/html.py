@@ -17,7 +17,7 @@ _BACKGROUND = {"✓": "rgba(46,160,67,.22)", "…": "rgba(130,130,130,.18)", "�
                "?": "rgba(110,80,200,.18)"}
 _TABLE = "border-collapse:collapse;margin:4px 0;line-height:1.4"
 _CELL = "text-align:left;vertical-align:top;padding:3px 8px;border:1px solid rgba(130,130,130,.35)"
-_WHOLE = "white-space:nowrap"  # a verdict, or a caption over a narrow table, is not broken into lines
+_WHOLE = "white-space:nowrap"  # a name, or a caption over a narrow table, is not broken into lines
 _SHORT = 24  # characters that are never broken into two lines
 _LOUD = "border:3px solid rgba(215,30,30,.9);font-weight:bold"
 
@@ -68,8 +68,9 @@ def _cell(text: str, code: bool) -> str:
 def _verdict(word: str, hover: str, loud: bool) -> str:
     mark = sign(word.partition(" ≠ ")[0].partition(" ? ")[0])  # what was predicted, before what was measured
     background = _BACKGROUND.get(mark, "none")
-    style = f"{_CELL};{_WHOLE};background:{background}" + (f";{_LOUD}" if loud else "")
-    return f"<td style='{style}' title='{escape(hover, quote=True)}'>{mark} {escape(word)}</td>"
+    style = f"{_CELL};background:{background}" + (f";{_LOUD}" if loud else "")
+    said = f"{mark}&nbsp;{escape(word)}" if mark else escape(word)  # the sign stays at its word on a narrow page too
+    return f"<td style='{style}' title='{escape(hover, quote=True)}'>{said}</td>"
 
 
 def _text(cell: Any) -> str:
