@@ -107,17 +107,20 @@ def as_ordinary_user(*options: str) -> Outcome:
 
 
 def parts(long: bool) -> list[Part]:
-    """What runs on this computer, in order: the quick checks first."""
+    """What runs on this computer, in order: the quick checks first.
+
+    Units and kernel have 6 minutes, systems 10, random topologies 3: what root does, and an ordinary user once more.
+    """
     and_not_long = "" if long else " and not long"
     chosen = [
         Part("ruff", 20, lambda: command(sys.executable, "-m", "ruff", "check", ".")),
         Part("mypy --strict", 60, lambda: command(sys.executable, "-m", "mypy")),
         Part("shellcheck", 10, shellcheck),
-        Part("tests", 360, lambda: pytest("tests", *SIDE_BY_SIDE, "-m", f"not browser{and_not_long}")),
+        Part("tests", 720, lambda: pytest("tests", *SIDE_BY_SIDE, "-m", f"not browser{and_not_long}")),
     ]
     if os.geteuid() == 0:
         options = (*SIDE_BY_SIDE, "-m", f"kernel and not browser and not once{and_not_long}")
-        chosen.append(Part("kernel tests as an ordinary user", 240, lambda: as_ordinary_user(*options)))
+        chosen.append(Part("kernel tests as an ordinary user", 420, lambda: as_ordinary_user(*options)))
     chosen.append(Part("notebooks", 240, lambda: pytest("--nbval", "notebooks")))
     if (ROOT / "tests" / "browser").is_dir():
         chosen.append(Part("browser", 180, lambda: browser("-m", f"browser{and_not_long}")))
