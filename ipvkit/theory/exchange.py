@@ -36,9 +36,14 @@ class Exchange(Outgoing):
         self._output(self.origin, Packet(kind, source, destination, family), start, through)
         self._at_once = False
         for _ in range(MOST_PACKETS):
-            if not self._todo or (self._settled and not self._keep):
+            if self._settled and not self._keep:
                 break
-            self._input(*self._todo.popleft())
+            if self._todo:
+                self._input(*self._todo.popleft())
+            elif self._unresolved:
+                self._link_failure(*self._unresolved.popleft())
+            else:
+                break
         return self
 
     def learned(self) -> dict[tuple[Device, int], str]:

@@ -55,12 +55,16 @@ class Point(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A frame handed up to the network layer at ``device``; ``cast`` is host, group or other (another's MAC)."""
+    """A frame handed up to the network layer at ``device``; ``cast`` is host, group or other (another's MAC).
+
+    ``behind``: the parents whose work queues it went through, the outermost first.
+    """
 
     device: Device
     frame: Frame
     cast: str
     trail: Point
+    behind: tuple[Device, ...] = ()
 
 
 def is_group(mac: str) -> bool:

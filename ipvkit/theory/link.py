@@ -9,6 +9,7 @@ It knows no IP but what ipvlan itself looks at.
 from __future__ import annotations
 
 from ipvkit.theory.frames import Arp, Delivery, Frame, Packet, Point, is_group
+from ipvkit.theory.queues import Queues
 from ipvkit.theory.state import Device, Port, SwitchPort
 
 Fdb = dict[tuple[str, int, str], Device]
@@ -19,16 +20,22 @@ class Carriage:
 
     def __init__(self, fdb: Fdb) -> None:
         self.fdb = fdb
-        self._at_once: list[Delivery] = []
-        self._queued: list[Delivery] = []
-        self._queues = 0  # work queues the present copy went through
+        self._behind: tuple[Device, ...] = ()  # the parents whose work queues the present copy went through
+        self._out: list[Device] = []
+        self._filled: list[Device] = []
+        self._deliveries: list[Delivery] = []
         self.outbound: list[tuple[Device, Packet, Point]] = []
         self.losses: list[Point] = []
 
     @property
     def deliveries(self) -> list[Delivery]:
         """Where copies were handed to the network layer, in the order of their arrival: from work queues last."""
-        return self._at_once + self._queued
+        return sorted(self._deliveries, key=lambda delivery: len(delivery.behind))
+
+    @property
+    def queues(self) -> Queues:
+        """The work queues the frame went through."""
+        return Queues(tuple(self._out), tuple(self._filled))
 
     def send(self, device: Device, frame: Frame, trail: Point | None) -> Carriage:
         """Let ``device`` transmit ``frame``; return self."""
@@ -126,7 +133,7 @@ class Carriage:
         if device.without_ipv6 and frame.payload.family == 6:
             return self._lose(device, frame, trail, "mtu-without-ipv6")
         assert trail is not None
-        (self._queued if self._queues else self._at_once).append(Delivery(device, frame, cast, trail))
+        self._deliveries.append(Delivery(device, frame, cast, trail, self._behind))
         return self
 
     # -- ipvlan
@@ -142,6 +149,7 @@ class Carriage:
             return self._to_child(sibling, frame, Point(trail, child, "ipvlan-l2-to-sibling", frame), "host")
         if is_group(frame.destination):
             trail = Point(trail, child, "ipvlan-l2-broadcast-out", frame)
+            self._out.append(parent)
             for sibling in port.children:
                 if sibling is not child and sibling.up:
                     self.receive(sibling, frame, trail, "group")
@@ -165,11 +173,11 @@ class Carriage:
             if frame.source == parent.mac and _source(frame) in port.by_address:
                 return self._up(parent, frame, trail, cast, "ipvlan-l2-own-broadcast-back")
             trail = Point(trail, parent, "ipvlan-l2-broadcast-in", frame)
-            self._queues += 1
+            self._enter_queue(parent)
             for child in port.children:
                 if child.up:
                     self.receive(child, frame, trail, cast)
-            self._queues -= 1
+            self._behind = self._behind[:-1]
             return self._up(parent, frame, trail, cast)
         child_there = port.by_address.get(_destination(frame))
         if child_there is None:
@@ -214,9 +222,9 @@ class Carriage:
             return self.receive(origin, frame, Point(trail, parent, "macvlan-broadcast-back-own", frame), cast)
         rule, modes = _BACK[origin.mode if origin else ""]
         trail = Point(trail, parent, rule, frame)
-        self._queues += 1
+        self._enter_queue(parent)
         self._to_macvlans(port, origin, modes, frame, trail)
-        self._queues -= 1
+        self._behind = self._behind[:-1]
         return self._up(parent, frame, trail, cast)
 
     def _to_macvlans(self, port: Port, origin: Device | None, modes: tuple[str, ...], frame: Frame,
@@ -224,6 +232,11 @@ class Carriage:
         for child in port.flooded:
             if child is not origin and child.mode in modes:
                 self.receive(child, frame, trail, "group")
+
+    def _enter_queue(self, parent: Device) -> None:
+        if not self._behind and parent not in self._filled:
+            self._filled.append(parent)
+        self._behind += (parent,)
 
     def _lose(self, device: Device, frame: Frame, trail: Point | None, rule: str) -> Carriage:
         self.losses.append(Point(trail, device, rule, frame))

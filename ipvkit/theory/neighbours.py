@@ -7,10 +7,12 @@ world is kept, for asking again gives the same.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ipvkit.theory.frames import Arp, Delivery, Frame, Point
 from ipvkit.theory.link import Carriage, Fdb
+from ipvkit.theory.queues import Line, Queues, left, turn
 from ipvkit.theory.state import BROADCAST, Device, World, is_link_local
 
 #: The rules of asking and answering, by family.
@@ -43,10 +45,11 @@ class Question(NamedTuple):
 
 
 class Flood(NamedTuple):
-    """Where a question is heard, by device, what stopped its copies, and what the switches learned."""
+    """Where a question is heard, by device, through which queues, what stopped copies, what the switches learned."""
 
     heard: dict[Device, Delivery]
     order: dict[Device, int]
+    queues: Queues
     losses: list[Point]
     fdb: Fdb
 
@@ -55,7 +58,8 @@ class Resolution(NamedTuple):
     """The outcome of a question: the MAC or None, who learned what, the trails to show, the rule that decided.
 
     ``ends``: where the copies of a question ended that nobody answers; of copies that went the same way one.
-    ``unsent``: the rule that kept the question from being heard by anybody at all, or "".
+    ``unsent``: the rule that kept the question from being heard by anybody at all, or "". ``heard`` is the copy that
+    was answered.
     """
 
     asked: Question
@@ -67,6 +71,7 @@ class Resolution(NamedTuple):
     rule: str
     ends: tuple[Point, ...] = ()
     unsent: str = ""
+    heard: Delivery | None = None
 
 
 class Neighbourhood:
@@ -75,15 +80,28 @@ class Neighbourhood:
     def __init__(self, world: World, exact: bool = False) -> None:
         self.world, self.exact = world, exact
         self._floods: dict[tuple[Device, int, int], Flood] = {}
-        self._cold: dict[Question, Resolution] = {}
+        self._cold: dict[tuple[Question, Line], Resolution] = {}
         self._looked_at = {value for device in world.devices() if device.port and device.port.mode == "l3"
                            for value in device.port.by_address}
 
-    def resolve(self, question: Question) -> Resolution:
-        """Return who answers."""
-        if question not in self._cold:
-            self._cold[question] = self._ask(question)
-        return self._cold[question]
+    def resolve(self, question: Question, earlier: Sequence[Resolution] = ()) -> Resolution:
+        """Return who answers; ``earlier`` are the questions of the same exchange before, if that can matter."""
+        line = self._line(earlier) if self._has_rivals(question) else ()
+        if (question, line) not in self._cold:
+            self._cold[question, line] = self._ask(question, line)
+        return self._cold[question, line]
+
+    def _has_rivals(self, question: Question) -> bool:
+        """Tell whether several devices may answer, so that it matters who is first."""
+        owners = self.world.owners.get(question.target, ())
+        return sum(device.lower is not None for owner in owners for device in owner.devices.values()) > 1
+
+    def _line(self, earlier: Sequence[Resolution]) -> Line:
+        """Return the work queues that earlier questions have left in line."""
+        line: Line = ()
+        for found in earlier:
+            line = left(self._flood(found.asked).queues.joined(line), found.heard)
+        return line
 
     def overheard(self) -> dict[tuple[Device, int], str]:
         """Return what a device that is itself waiting for an address learns from any question it hears from there.
@@ -93,13 +111,13 @@ class Neighbourhood:
         return {(hearer, asker): asking.mac for (asking, asker, _), flood in self._floods.items()
                 for hearer in flood.heard}
 
-    def _ask(self, question: Question) -> Resolution:
+    def _ask(self, question: Question, line: Line) -> Resolution:
         """Let everybody who heard the question and has the address answer: all learn, the first answer counts."""
         flood = self._flood(question)
         fdb, learned, stopped = dict(flood.fdb), list[Learned](), list[Point]()
         first: tuple[Device, Point] | None = None
         asked: Point | None = None  # how the question got to the first one whose answer was stopped
-        for device in self._with_address(question, flood):
+        for device in self._with_address(question, flood, line):
             heard = flood.heard[device]
             silent = _keeps_silent(question, device)
             if silent:
@@ -118,8 +136,9 @@ class Neighbourhood:
             return Resolution(question, None, tuple(learned), fdb, start, last, rule, ends, _unsent(question, flood))
         answerer, trail = first
         learned.append((question.device, question.target, answerer.mac))
-        return Resolution(question, answerer.mac, tuple(learned), fdb, flood.heard[answerer].trail, trail,
-                          ANSWERS[question.family])
+        heard = flood.heard[answerer]
+        return Resolution(question, answerer.mac, tuple(learned), fdb, heard.trail, trail, ANSWERS[question.family],
+                          heard=heard)
 
     def _flood(self, question: Question) -> Flood:
         """Carry the question. Of addresses asked for, only l3 parents look at any: at those of their children."""
@@ -134,10 +153,10 @@ class Neighbourhood:
             for delivery in journey.deliveries:
                 heard.setdefault(delivery.device, delivery)
             order = {device: place for place, device in enumerate(heard)}
-            self._floods[key] = Flood(heard, order, journey.losses, fdb)
+            self._floods[key] = Flood(heard, order, journey.queues, journey.losses, fdb)
         return self._floods[key]
 
-    def _with_address(self, question: Question, flood: Flood) -> list[Device]:
+    def _with_address(self, question: Question, flood: Flood, line: Line) -> list[Device]:
         """Return the devices that heard the question and may answer, in the order of hearing.
 
         IPv6 answers only for addresses of the device that heard it: ndisc_recv_ns.
@@ -146,7 +165,8 @@ class Neighbourhood:
         devices = [device for owner in owners for device in owner.devices.values() if device in flood.heard]
         if question.family == 6:
             devices = [device for device in devices if question.target in device.values]
-        return sorted(devices, key=flood.order.__getitem__)
+        line = flood.queues.joined(line)
+        return sorted(devices, key=lambda device: (*turn(line, flood.heard[device]), flood.order[device]))
 
 
 def _ends(question: Question, flood: Flood) -> tuple[Point, ...]:
@@ -195,9 +215,9 @@ def _passed_on(question: Question, device: Device, fdb: Fdb) -> None:
     Nobody believes the answer it passes on (its hop limit is 254: RFC 4861, 7.1.2), but the switches learn from what
     it asks: ip6_forward, ndisc_solicit.
     """
-    if question.family == 4 or not device.netns.forwarding or is_link_local(question.asker):
+    if question.family == 4 or not device.netns.forwarding:
         return
-    route = device.netns.lookup(question.asker, 6)
+    route = device.netns.lookup(question.asker, 6, device if is_link_local(question.asker) else None)
     if route and route.kind == "unicast" and route.device and route.gateway is None:
         own = Question(route.device, route.device.link_local, question.asker, 6)
         Carriage(fdb).send(route.device, own.frame(), Point(None, route.device, ASKS[6]))

@@ -70,6 +70,8 @@ class Outgoing(ABC):
         self._target: Namespace | None = None
         self._at_once = not waits  # still inside the sender's own system call
         self._todo: deque[tuple[Delivery, Packet]] = deque()
+        # what waits in vain for an answer is given up seconds later, after all else
+        self._unresolved: deque[tuple[Namespace, Packet, Point, Resolution]] = deque()
 
     @abstractmethod
     def _local(self, netns: Namespace, device: Device, packet: Packet, trail: Point) -> None:
@@ -151,7 +153,7 @@ class Outgoing(ABC):
             packet, trail = leaving, Point(trail, device, "masquerade")
         mac = self._neighbour(netns, packet, device, hop)
         if isinstance(mac, Resolution):
-            self._link_failure(netns, packet, Point(trail, device, FAILED[packet.family]), mac)
+            self._unresolved.append((netns, packet, Point(trail, device, FAILED[packet.family]), mac))
             return
         if device.noarp:
             trail = Point(trail, device, OWN_MAC[packet.family])
@@ -187,7 +189,7 @@ class Outgoing(ABC):
             return known
         self._at_once = False  # the packet waits for the answer, the sender does not
         asker = asks_with(netns, device, hop, packet)
-        found = self.neighbourhood.resolve(Question(device, asker, hop, packet.family))
+        found = self.neighbourhood.resolve(Question(device, asker, hop, packet.family), self.asked)
         self.asked.append(found)
         self.fdb.update(found.fdb)
         for holder, address, mac in found.learned:

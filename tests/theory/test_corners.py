@@ -6,6 +6,7 @@ What theory says there is what the kernel does, and the reason it gives is the r
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -25,10 +26,15 @@ from ipvkit.topology import (
     AddEndpoint,
     AddRoute,
     Endpoint,
+    Host,
+    Interface,
     LinkDown,
     Move,
+    Port,
     RemoveRoute,
     Route,
+    SetMac,
+    Switch,
     Topology,
     Unplug,
     ipvlan,
@@ -41,6 +47,25 @@ SIX = Topology.of(ipvlan("l2"), net1="fd00:1::11/64", net2="fd00:1::12/64")
 MACVLANS = Topology.of(macvlan("bridge"), net1=NET1, net2=NET2)
 LATE = Endpoint("late", ipvlan("l2"), "fd00:5::2/64")
 BY_DEVICE = Route("10.0.9.0/24", via="10.0.1.1")
+
+
+def held_twice(*ports: str) -> Topology:
+    """Return a world whose ``net1`` and ``net2``, on a NIC of host and of other, have one address; ports in order."""
+    out = (Route("default", via="10.0.1.1"),)
+    hosts = (Host("host", (Interface("eth0", ("10.0.3.2/24",)),)),
+             Host("other", (Interface("eth0", ("10.0.1.4/24",)),)),
+             Host("ext", (Interface("eth0", ("10.0.1.3/24",)),), routes=out),
+             Host("router", (Interface("eth0", ("10.0.1.1/24", "10.0.2.1/24")),), forwarding=True))
+    holders = tuple(Endpoint(name, ipvlan("l2"), "10.0.2.2/24", (Route("10.0.1.3/32", dev=child),), host, child=child)
+                    for name, host, child in (("net1", "host", "ipv1"), ("net2", "other", "ipv2")))
+    return Topology(hosts, switches=(Switch("switch", tuple(Port(host, "eth0") for host in ports)),), endpoints=holders)
+
+
+def unlearned() -> Topology:
+    """Return a world whose router has taken the MAC of the host, at whose port the switch does not learn."""
+    switch = Switch("switch", tuple(Port(name, "eth0", learning=name != "host") for name in ("host", "ext", "router")))
+    return replace(SIX, endpoints=(), switches=(switch,)).after(SetMac("router", "02:00:00:00:00:01", "eth0"))
+
 
 CORNERS = {
     "host's address on an l3s child": Topology.of(ipvlan("l3s"), net1="10.0.1.2/24", net2="10.0.1.3/24"),
@@ -58,6 +83,7 @@ CORNERS = {
                                     AddAddress("net1", "fd00:5::1/64"), AddEndpoint("host", LATE)),
     "the wrong kind of route": TWO.after(AddRoute("net1", BY_DEVICE),
                                          RemoveRoute("net1", Route("10.0.9.0/24", kind="blackhole"))),
+    "a MAC taken twice, one unlearned": unlearned(),
 }
 
 
@@ -81,6 +107,29 @@ def test_the_matrix_believes_only_the_asker(build_lab: Callable[[Topology], Lab]
     alone = {pair: lab.ping(*pair).verdict for pair in matrix.pairs}
     assert {pair: answer.verdict for pair, answer in matrix.pairs.items()} == alone
     assert alone["host", "ext"] == "timeout"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("ports", [("host", "other", "ext", "router"), ("other", "ext", "router", "host")], ids=str)
+def test_who_waits_in_line_already_answers_first(build_lab: Callable[[Topology], Lab], ports: tuple[str, ...]) -> None:
+    """The asker's own question has put the other parent's queue in line before the router asks for the asker."""
+    topology = held_twice(*ports)
+    lab = build_lab(topology)
+    for asker, other in (("net1", "net2"), ("net2", "net1")):
+        walk = explain(topology, asker, "ext")
+        assert [step.netns for step in walk.steps if step.rule == "arp-answers"] == ["ext", "router", other]
+        assert (walk.verdict.rule, walk.verdict.verdict) == ("wrong-owner", lab.ping(asker, "ext").verdict)
+
+
+@pytest.mark.kernel
+def test_theory_and_kernel_agree_on_a_mac_taken_twice_by_link_local_addresses(
+        build_lab: Callable[[Topology], Lab]) -> None:
+    """A router that gets an answer meant for a host with its MAC asks for the host, and the switch learns the MAC."""
+    lab = build_lab(unlearned())
+    predicted = predict(unlearned(), kernel=lab.machine.kernel, link_local=True)
+    compared = compare(predicted, lab.ping_matrix(6, link_local=True))
+    assert compared, f"{compared}"
+    assert predicted["host", "ext"].rule == "switch-no-hairpin"
 
 
 @pytest.mark.parametrize(("topology", "pair", "rule"), [
