@@ -80,21 +80,19 @@ class Neighbourhood:
     def __init__(self, world: World, exact: bool = False) -> None:
         self.world, self.exact = world, exact
         self._floods: dict[tuple[Device, int, int], Flood] = {}
-        self._cold: dict[tuple[Question, Line], Resolution] = {}
+        self._cold: dict[Question, Resolution] = {}
+        self._held_twice = {value for value, owners in world.owners.items()
+                            if sum(d.lower is not None for owner in owners for d in owner.devices.values()) > 1}
         self._looked_at = {value for device in world.devices() if device.port and device.port.mode == "l3"
                            for value in device.port.by_address}
 
     def resolve(self, question: Question, earlier: Sequence[Resolution] = ()) -> Resolution:
         """Return who answers; ``earlier`` are the questions of the same exchange before, if that can matter."""
-        line = self._line(earlier) if self._has_rivals(question) else ()
-        if (question, line) not in self._cold:
-            self._cold[question, line] = self._ask(question, line)
-        return self._cold[question, line]
-
-    def _has_rivals(self, question: Question) -> bool:
-        """Tell whether several devices may answer, so that it matters who is first."""
-        owners = self.world.owners.get(question.target, ())
-        return sum(device.lower is not None for owner in owners for device in owner.devices.values()) > 1
+        if question.target in self._held_twice:
+            return self._ask(question, self._line(earlier))
+        if question not in self._cold:
+            self._cold[question] = self._ask(question, ())
+        return self._cold[question]
 
     def _line(self, earlier: Sequence[Resolution]) -> Line:
         """Return the work queues that earlier questions have left in line."""
