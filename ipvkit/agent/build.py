@@ -51,6 +51,7 @@ class Builder:
         self._absent: set[tuple[str, str]] = set()
         self._missing: set[str] = set()  # namespaces that could not be made
         self._children: list[tuple[int, Step]] = []  # made, and not yet looked at
+        self._in_operation: set[tuple[str, str]] = set()  # those that were, when last looked at
         self._children_of = ""  # the namespace of the last child's parent
         self._addresses: set[str] = set()
         self.differences: list[dict[str, Any]] = []
@@ -206,11 +207,15 @@ class Builder:
 
     def _look_at_children(self) -> None:
         """Ask the kernel for each new child's mode and flag; note ``step``, ``mode``, ``flag`` where they differ."""
+        self._in_operation.clear()
         for number, step in self._children:
-            if (step["child_netns"], step["device"]) in self._absent:
+            place = step["child_netns"], step["device"]
+            if place in self._absent:
                 continue
-            answer = self._look(step["child_netns"], step["device"])
+            answer = self._look(*place)
             mode, flag = driver_of(answer) if answer else ("gone", "")
+            if answer and settling.is_in_operation(answer):
+                self._in_operation.add(place)
             if (mode, flag) != (step["mode"], step["flag"]):
                 self.differences.append({"step": number, "mode": mode, "flag": flag})
         self._children.clear()
@@ -220,7 +225,8 @@ class Builder:
         raised = {(step["netns"], step["device"]) for number, step in enumerate(self._steps)
                   if step["do"] == "SetLink" and step["value"] == "up" and number not in self._refused
                   and step["netns"] not in self._missing}
-        devices = [(netns, index) for netns, device in raised if (index := self._index(netns, device))]
+        devices = [(netns, index) for netns, device in raised - self._in_operation
+                   if (index := self._index(netns, device))]
         addresses = [(step["netns"], step["address"].split("/")[0]) for number, step in enumerate(self._steps)
                      if step["do"] == "SetAddress" and ":" in step["address"] and step["add"]
                      and (step["netns"], step["device"]) in raised and number not in self._refused]
@@ -252,13 +258,13 @@ class Builder:
 
 def kind_of(message: bytes) -> str:
     """Read the kind of a device out of a RTM_NEWLINK message, '' for one that has none."""
-    info = netlink.attributes(netlink.attributes(message[32:]).get(_INFO, b""))
+    info = netlink.attributes(netlink.attribute(message, 32, _INFO))
     return info.get(_KIND, b"").rstrip(b"\0").decode()
 
 
 def driver_of(message: bytes) -> tuple[str, str]:
     """Read mode and flag out of a RTM_NEWLINK message by its bytes: decoding all of it costs a millisecond."""
-    info = netlink.attributes(netlink.attributes(message[32:])[_INFO])
+    info = netlink.attributes(netlink.attribute(message, 32, _INFO))
     kind = info[_KIND].rstrip(b"\0").decode()
     data = netlink.attributes(info[_DATA])
     names = {number: name for name, number in MODES[kind].items()}

@@ -28,6 +28,7 @@ BATCH = 128
 """Requests in one send: their refusals, one small packet each, must fit into the default receive buffer (208 kB)."""
 
 _HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
 _READ_SIZE = 1 << 18
 
 
@@ -156,6 +157,17 @@ def split(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
         offset += (length + 3) & ~3
 
 
+def attribute(data: bytes, start: int, kind: int) -> bytes:
+    """Give the value of the first attribute of ``kind`` from ``start`` on, b"" if there is none; quick."""
+    offset, end = start, len(data) - 3
+    while offset < end:
+        length, found = _ATTRIBUTE.unpack_from(data, offset)
+        if found & 0x3FFF == kind:
+            return data[offset + 4 : offset + length]
+        offset += max((length + 3) & ~3, 4)
+    return b""
+
+
 def attributes(data: bytes) -> dict[int, bytes]:
     """Take nested attributes apart without decoding them: type to value; of a repeated one the last."""
     return dict(all_attributes(data))
@@ -165,7 +177,7 @@ def all_attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Give each attribute's type (without the nested and byte-order bits) and value, in order."""
     offset = 0
     while offset + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, offset)
+        length, kind = _ATTRIBUTE.unpack_from(data, offset)
         yield kind & 0x3FFF, data[offset + 4 : offset + length]
         offset += max((length + 3) & ~3, 4)
 

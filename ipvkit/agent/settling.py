@@ -58,6 +58,11 @@ def all_devices() -> list[tuple[str, int]]:
     return found
 
 
+def is_in_operation(link: bytes) -> bool:
+    """Tell whether the device of a RTM_NEWLINK message has its carrier (IFF_LOWER_UP) and is in use (IFF_RUNNING)."""
+    return _flags_of(link) & (_LOWER_UP | _RUNNING) == _LOWER_UP | _RUNNING
+
+
 def _is_pending(netns: str, index: int) -> bool:
     """Tell whether a device has its carrier (IFF_LOWER_UP), not yet IFF_RUNNING (in operation), or the reverse."""
     flags = _flags(netns, index)
@@ -67,7 +72,11 @@ def _is_pending(netns: str, index: int) -> bool:
 def _flags(netns: str, index: int) -> int:
     """Give a device's flags, 0 if it has gone since."""
     (answer,) = places.netlink(netns).ask([look(index)])
-    flags: int = struct.unpack_from("=I", answer, 24)[0] if isinstance(answer, bytes) else 0
+    return _flags_of(answer) if isinstance(answer, bytes) else 0
+
+
+def _flags_of(link: bytes) -> int:
+    flags: int = struct.unpack_from("=I", link, 24)[0]
     return flags
 
 
