@@ -3,9 +3,9 @@
 Law: the kernel's time stamps say which message came first; within one message they cannot say everything. A child and
 its parent share the stamp of a frame that came in, and copies of a broadcast travel in parallel, some by a work queue.
 A clock may give the same to both ends of a wire (that of User-Mode Linux counts in steps of 256 ns). So frames with
-the same bytes are one step, and the steps stand in the order in which they began. Within a step, copies of a broadcast
-stand by their distance from the sender; other frames by time, then by that distance. An answer to "who has" stands
-behind its question. The same step several times in a row is one step with a count.
+the same bytes, whatever VLAN's tag, are one step, and the steps stand in the order in which they began. Within a step,
+copies of a broadcast stand by their distance from the sender; other frames by time, then by that distance. An answer to
+"who has" stands behind its question. The same step several times in a row is one step with a count.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ def tell(topology: Topology, frames: Iterable[Frame]) -> tuple[Step, ...]:
     groups: dict[tuple[object, ...], list[Frame]] = {}
     seen: Counter[tuple[object, ...]] = Counter()
     for frame in sorted(frames, key=in_time):
-        place = (frame.data, frame.tag, frame.netns, frame.device, frame.direction)
+        place = (frame.data, frame.netns, frame.device, frame.direction)
         seen[place] += 1  # the second time at the same place: it was sent a second time
-        groups.setdefault((frame.data, frame.tag, seen[place]), []).append(frame)
+        groups.setdefault((frame.data, seen[place]), []).append(frame)
     steps = [Step(tuple(_along(where, group))) for group in groups.values()]
     return tuple(_counted(_answered(steps)))
 

@@ -101,8 +101,10 @@ def _row(number: int, step: Step) -> list[str | int | None]:
 
 
 def _way(step: Step) -> str:
-    """Say where a step was seen; a switch's own stack, which hears every broadcast, is left out."""
-    places = [f"{netns}.{device}" for netns, device in step.places if device != "br0"]
+    """Say where a step was seen, and where with a VLAN's tag; a switch's own stack, which hears all, is left out."""
+    tags = {(frame.netns, frame.device): frame.tag for frame in step.frames}
+    places = [f"{netns}.{device}" + (f" (VLAN {tag})" if (tag := tags[netns, device]) else "")
+              for netns, device in step.places if device != "br0"]
     first, *rest = places
     if not rest:
         return first

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from ipvkit.instruments.frames import Frame, decode
 from ipvkit.instruments.pcapng import pcapng
 from ipvkit.instruments.story import Map, late, tell
-from ipvkit.topology import Host, Interface, Topology, Vlan, ipvlan, macvlan
+from ipvkit.lab import Lab
+from ipvkit.topology import Host, Interface, Port, Switch, Topology, Vlan, ipvlan, macvlan
 
 EVERYONE, PARENT, EXT = bytes.fromhex("ffffffffffff"), bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 LAN = Topology.of(ipvlan("l2"), net1="10.0.1.11/24", net2="10.0.1.12/24")
@@ -100,6 +102,18 @@ def test_a_coarse_clock_does_not_turn_a_wire_round() -> None:
     seen = [frame(netns, device, reception, answer, at) for netns, device, reception, at in way]
     (step,) = tell(LAN, reversed(seen))
     assert step.places == tuple((netns, device) for netns, device, _, _ in way)
+
+
+@pytest.mark.kernel
+def test_a_frame_is_one_step_with_its_tag_and_without(build_lab: Callable[[Topology], Lab]) -> None:
+    topology = Topology(
+        (Host("host", (Interface("eth0"),), (Vlan("eth0.30", "eth0", 30, ("10.0.5.2/24",)),)),
+         Host("ext", (Interface("eth0", ("10.0.5.3/24",)),))),
+        switches=(Switch("switch", (Port("host", "eth0", tagged=(30,)), Port("ext", "eth0", untagged=30))),))
+    seen = build_lab(topology).trace("host", "10.0.5.3")
+    assert [step.message.words.split()[:2] for step in seen.steps] == [
+        ["who", "has"], ["10.0.5.3", "is"], ["echo", "request"], ["echo", "reply"]]
+    assert seen.rows[2][-1] == "host.eth0.30 → host.eth0 (VLAN 30) → switch.p1 (VLAN 30) → switch.p2 → ext.eth0"
 
 
 def test_repeated_questions_are_counted() -> None:
