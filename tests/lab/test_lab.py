@@ -115,6 +115,22 @@ def test_fifty_rebuilds_leave_nothing_behind(build_lab: BuildLab, driver: object
     assert all(now <= then for now, then in zip(after, before, strict=True)), (before, after)
 
 
+@pytest.mark.parametrize("driver", [ipvlan("l2"), macvlan("bridge")], ids=str)
+def test_a_rebuild_starts_no_process(build_lab: BuildLab, driver: Driver) -> None:
+    # the kernel would, for every device: it has a program called that User-Mode Linux forks itself for
+    topology = Topology.of(driver, net1="10.0.1.11/24", net2="10.0.1.12/24")
+    lab = build_lab(topology)
+    before = last_process(lab)
+    for _ in range(20):
+        lab.rebuild(topology)
+    assert last_process(lab) - before < 20  # the look itself is one; the kernel has some workers started now and then
+
+
+def last_process(lab: Lab) -> int:
+    """Give the number of the process that was started last."""
+    return int(lab.run("host", ["cat", "/proc/loadavg"], show=lambda _: None).output.split()[-1])
+
+
 @pytest.mark.usefixtures("by_turns")
 @pytest.mark.long
 @pytest.mark.timeout(900)
