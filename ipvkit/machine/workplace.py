@@ -101,7 +101,7 @@ class Workplace:
             raise OSError(errno.EINVAL, f"a blank in {orders.python} or {archive}: the kernel's command line splits it")
         words = (
             f"linux.uml mem={orders.memory}M root=/dev/root rootfstype=hostfs rootflags=/ ro quiet loglevel=3 "
-            f"con=null con0=null,fd:2 ssl0=fd:{orders.wire} uml_dir={self.directory} umid=lab {_DIET} "
+            f"con=none con0=null,fd:2 ssl=none ssl0=fd:{orders.wire} uml_dir={self.directory} umid=lab {_DIET} "
             f"init={orders.python} -- -I -S -B {archive} guest {way}"
         )
         return words.split()
