@@ -227,8 +227,12 @@ class Outgoing(ABC):
         self._lose(packet, last, rule)
 
     def _tell_sender(self, packet: Packet, last: Point) -> None:
-        """A question dropped inside the sender's own system call is an error the sender sees; a reply is not."""
+        """A question dropped inside the sender's own system call is an error the sender sees; a reply is not.
+
+        What a child's packet meets that leaves by another child is for the first one just a packet not sent.
+        """
         error = RULES[last.rule].sender_sees
+        error = "no buffers" if error and self._nested > 1 else error
         if error and self._at_once and packet.kind in QUESTIONS:
             self._finish(error, last.rule, last)
 

@@ -67,6 +67,17 @@ def unlearned() -> Topology:
     return replace(SIX, endpoints=(), switches=(switch,)).after(SetMac("router", "02:00:00:00:00:01", "eth0"))
 
 
+def out_by_another_child() -> Topology:
+    """Return a world whose host keeps a child of other's NIC: net2's packet leaves by it, and finds no route there."""
+    hosts = (Host("host", (Interface("eth0", ("fd00:1::2/64",)),)),
+             Host("other", (Interface("eth0", ("fd00:1::4/64",)),)))
+    endpoints = (Endpoint("net1", ipvlan("l3"), "fd00:2::11/64", host="other", netns="host"),
+                 Endpoint("net2", ipvlan("l3"), "fd00:1::12/64", (Route("default6", dev="ipv2"),), child="ipv2"),
+                 Endpoint("net3", ipvlan("l3"), "fd00:2::13/64", up=False))
+    switch = Switch("switch", (Port("host", "eth0"), Port("other", "eth0")))
+    return Topology(hosts, switches=(switch,), endpoints=endpoints)
+
+
 CORNERS = {
     "host's address on an l3s child": Topology.of(ipvlan("l3s"), net1="10.0.1.2/24", net2="10.0.1.3/24"),
     "router's address on an l3 child": Topology.of(ipvlan("l3"), net1="10.0.1.1/24", net2=NET2),
@@ -84,6 +95,7 @@ CORNERS = {
     "the wrong kind of route": TWO.after(AddRoute("net1", BY_DEVICE),
                                          RemoveRoute("net1", Route("10.0.9.0/24", kind="blackhole"))),
     "a MAC taken twice, one unlearned": unlearned(),
+    "an error within the sending of another child": out_by_another_child(),
 }
 
 
