@@ -210,7 +210,7 @@ def explain(options: Namespace, terminal: Terminal) -> int:
                               f"Name one of: {', '.join(topology.names)}.")
     _predicted(options, topology, 4)  # refuses a version that is none
     _families(options, topology)
-    walk = ask_theory(topology, options.src, options.dst, kernel=options.kernel, family=_family(options, topology),
+    walk = ask_theory(topology, options.src, options.dst, kernel=options.kernel, family=options.family,
                       link_local=options.link_local)
     if options.json:
         print_json(terminal, {"from": walk.source, "to": walk.destination, "verdict": walk.verdict.verdict,
@@ -227,13 +227,6 @@ def explain(options: Namespace, terminal: Terminal) -> int:
         else:
             terminal.heading(line)
     return GOOD
-
-
-def _family(options: Namespace, topology: Topology) -> int:
-    """The family that was asked for, else one that both have, else IPv4."""
-    both = [family for family in (4, 6)
-            if topology.addresses(options.src, family) and topology.addresses(options.dst, family)]
-    return options.family or (both[0] if both else 4)
 
 
 def draw(options: Namespace, terminal: Terminal) -> int:

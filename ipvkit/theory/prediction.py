@@ -224,20 +224,25 @@ def predict(topology: Topology, kernel: str = "6.1", family: int = 4, *, link_lo
     return Prediction(names, theory.ask_all(names, family, link_local), kernel, family, theory.refusals, link_local)
 
 
-def explain(topology: Topology, source: str, destination: str, kernel: str = "6.1", family: int = 4, *,
+def explain(topology: Topology, source: str, destination: str, kernel: str = "6.1", family: int | None = None, *,
             link_local: bool = False) -> Walk:
     """Return the walk of an echo request from one name to another, step by step, ARP and the way back included.
 
-    ``link_local`` as for `predict`. Raises KeyError if a name is not one of ``topology.names``, ValueError as
-    `predict` does.
+    Without ``family`` it is the first that both have, or that the destination has. ``link_local`` as for `predict`.
+    Raises KeyError if a name is not one of ``topology.names``, ValueError as `predict` does.
     """
     want_topology(topology)
-    known_family(family)
     for name in (source, destination):
         if name not in topology.names:
             raise KeyError(f"no name {name!r}: the names are {', '.join(topology.names)}")
+    family = _common_family(topology, source, destination) if family is None else known_family(family)
     exchange, verdict = Theory(topology, kernel, exact=True).ask(source, destination, 6 if link_local else family,
                                                                  keep=True, link_local=link_local)
     if exchange is None:
         return Walk(source, destination, (), verdict, ())
     return tell(exchange, source, destination, verdict)
+
+
+def _common_family(topology: Topology, source: str, destination: str) -> int:
+    there = [family for family in (4, 6) if topology.addresses(destination, family)]
+    return next((family for family in there if topology.addresses(source, family)), there[0] if there else 4)

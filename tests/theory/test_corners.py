@@ -181,6 +181,14 @@ def test_outside_of_the_domain_it_is_said(topology: Topology, family: int, pair:
     assert predicted["ext", "router"].verdict == "reply"
 
 
+def test_a_walk_takes_the_family_that_both_have() -> None:
+    both = Topology.of(ipvlan("l2"), net1=f"{NET1} fd00:1::11/64", net2="fd00:1::12/64")
+    assert explain(both, "net1", "net2").steps[0].rule == "nd-asks"
+    assert explain(both, "net1", "ext").steps[0].rule == "arp-asks"
+    assert explain(SIX, "net1", "net2").verdict.verdict == "reply"
+    assert explain(SIX, "net1", "net2", family=4).verdict.verdict == "not modelled"
+
+
 def test_a_question_that_cannot_be_asked_names_the_fix() -> None:
     for ask in (predict_delivery, predict_hooks):
         with pytest.raises(ValueError, match=r"net1 has no IPv4 address: give it one"):
