@@ -55,6 +55,7 @@ FAMILIES = {4: "10.0.{}.{}/24", 6: "fd00:{}::{}/64"}
 WAYS_OUT = ["device", "gateway", "link-local gateway", "wrong gateway", "gateway out of reach", "none", "blackhole",
             "host route"]
 TRUNKS = ("host", "other")
+MACS = ["02:00:00:00:00:99", "02:00:00:01:00:01", "02:00:00:00:00:01", "02:00:00:00:00:02"]  # the last three are taken
 HOSTS = {"host": 2, "other": 4, "ext": 3, "router": 1}
 
 
@@ -176,13 +177,16 @@ def _endpoint(pick: Draw, family: int, to: str, world: Topology, made: list[Endp
     elif pick.one("children differ", [False] * 9 + [True]):
         driver = pick.one("driver", DRIVERS)
     subnet = pick.one("subnet", [1, 1, 2] if not parent.endswith("30") else [5, 1, 2])
-    last = (pick.one("address taken twice", [False] * 9 + [True]) and 2) or 10 + number
+    whose = pick.one("address", ["its own"] * 8 + ["the host's", "the first child's"])
+    given = address(family, subnet, 2 if whose == "the host's" else 10 + number)
+    if made and whose == "the first child's":
+        given = made[0].addresses[0]
     name = f"net{number}"
     netns = (pick.one("child stays in the host", [False] * 9 + [True]) and world.host("host").name) or name
     child = f"{'ipv' if driver.kind == 'ipvlan' else 'macv'}{number}"
     way = pick.one("way out", [*WAYS_OUT, "device", "gateway"] * 2 + WAYS_OUT)
     routes = _ways_out(world, family, to, subnet, child)[way]
-    return Endpoint(name, driver, (address(family, subnet, last),), routes if netns == name else (), host, parent,
+    return Endpoint(name, driver, (given,), routes if netns == name else (), host, parent,
                     child, netns, up=pick.one("child up", [True] * 9 + [False]))
 
 
@@ -236,7 +240,7 @@ def _change(pick: Draw, family: int, to: str, topology: Topology) -> Change:
     if kind is SetForwarding:
         return SetForwarding(place, pick.one("forwarding", [True, False]))
     if kind is SetMac:
-        return SetMac(place, pick.one("MAC", ["02:00:00:00:00:99", "02:00:00:01:00:01", "02:00:00:00:00:01"]), nic)
+        return SetMac(place, pick.one("MAC", MACS), nic)
     if kind is SetMtu:
         return SetMtu(place, pick.one("MTU", [1400, 9000, 1200]), nic)
     assert kind is AddEndpoint, kind
