@@ -38,6 +38,8 @@ REFUSALS: dict[str, Reason] = {
     "address-missing": Reason("The device does not have this address.", "Look with `ip addr`.", "EADDRNOTAVAIL"),
     "mtu-below-ipv6": Reason("An MTU below 1280 is too small for IPv6 (RFC 8200): the device takes no IPv6 address.",
                              "Give it a larger MTU first.", "EINVAL"),
+    "address-without-ipv6": Reason("The device has dropped IPv6, addresses and all: its MTU was below 1280 (RFC 8200).",
+                                   "There is nothing to remove; for IPv6, give it a larger MTU.", "ENXIO"),
     "mac-taken": Reason("The parent or another child of it has this MAC; macvlan tells its children apart by MAC.",
                         "Give each child its own MAC.", "EADDRINUSE"),
     "mac-of-parent": Reason("An ipvlan child has its parent's MAC: it cannot be set on the child.",

@@ -20,6 +20,7 @@ from errno import (
     ENOENT,
     ENOPROTOOPT,
     ENOSPC,
+    ENXIO,
     EOPNOTSUPP,
     ESRCH,
 )
@@ -51,6 +52,7 @@ _BY_ERRNO: dict[tuple[type[Step], int], str] = {
     (SetAddress, EADDRINUSE): "address-on-sibling",
     (SetAddress, EEXIST): "address-exists",
     (SetAddress, EADDRNOTAVAIL): "address-missing",
+    (SetAddress, ENXIO): "address-without-ipv6",
     (SetRoute, ENETUNREACH): "gateway-unreachable",
     (SetRoute, EHOSTUNREACH): "gateway-unreachable",
     (SetRoute, ENETDOWN): "route-device-down",

@@ -38,6 +38,8 @@ def remove_address(device: Device, text: str) -> None:
     last IPv4 address of a device takes all IPv4 routes through it along (fib_disable_ip).
     """
     address = Address.parse(text)
+    if address.family == 6 and device.without_ipv6:
+        raise No("address-without-ipv6", "address-needs-ipv6")
     if address not in device.addresses:
         raise No("address-missing", "address-must-be-there")
     subnet = [a for a in device.addresses if (a.network, a.prefix, a.family) == (

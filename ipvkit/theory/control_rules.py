@@ -32,6 +32,8 @@ REQUESTS = table(
     Rule("address-once-on-device", "A device has an address once", "net/ipv4/devinet.c __inet_insert_ifa"),
     Rule("address-must-be-there", "Only an address that is there can be removed",
          "net/ipv4/devinet.c inet_rtm_deladdr"),
+    Rule("address-needs-ipv6", "From a device that has dropped IPv6 no address can be removed",
+         "net/ipv6/addrconf.c inet6_addr_del (in6_dev_get)"),
     Rule("mac-is-unique-on-parent", "A macvlan child cannot be up with the MAC of its parent or of a sibling",
          f"{_MACVLAN} macvlan_open, macvlan_addr_busy"),
     Rule("gateway-on-link", "A gateway must be on a subnet the namespace is connected to",

@@ -323,6 +323,8 @@ def _six() -> list[Claim]:
                     "net1", "net2"),
         Claim("mtu-six-address", "A device with an MTU below 1280 takes no IPv6 address",
               bridge.after(small, AddAddress("host", "fd00:1::99/64", "eth0")), "mtu-below-ipv6"),
+        Claim("mtu-six-remove", "and none can be removed from it: it has dropped them all",
+              bridge.after(small, RemoveAddress("host", "fd00:1::2/64", "eth0")), "address-without-ipv6"),
     ]
 
 
