@@ -77,9 +77,9 @@ def link_local_addresses(topology: Topology, state: State) -> dict[str, str]:
     return {name: found[place] for name, place in places.items() if place in found}
 
 
-def owners(topology: Topology) -> dict[str, str]:
-    """Return the name that has each declared address; of two, the first."""
-    found: dict[str, str] = {}
+def owners(topology: Topology, link_local: dict[str, str] | None = None) -> dict[str, str]:
+    """Return the name that has each declared address, or one of these link-local ones, by name; of two, the first."""
+    found = {address: name for name, address in (link_local or {}).items()}
     for name in topology.names:
         for declared in topology.addresses(name):
             found.setdefault(str(ip_interface(declared).ip), name)

@@ -30,9 +30,7 @@ def ping(
     packet. ``quiet``: seconds of silence that mean time-out. Raises ``BadQuestion`` for a name the topology does not
     have, or a device without link-local address.
     """
-    netns, known = asking.netns(lab.topology, src), _link_local_addresses(lab) if link_local else {}
-    address = _through(lab, src, known, dst) if link_local else asking.address(lab.topology, dst, family, src)
-    refuse_unknown_device(lab, netns, dst)
+    netns, address, known = question(lab, src, dst, family, link_local)
     asked = {"questions": [(netns, address)], "size": _whole("size", size, 8, 65_000),
              "ttl": _whole("ttl", ttl, 1, 255), "fragment": fragment}
     return _reach(lab, [(src, dst, address)], ip_address(address).version, caches, quiet, asked, known)[0]
@@ -56,6 +54,17 @@ def ping_matrix(
     return ReachabilityTable({(answer.src, answer.dst): answer for answer in answers}, names, family, caches)
 
 
+def question(lab: Lab, src: str, dst: str, family: int | None, link_local: bool) -> tuple[str, str, dict[str, str]]:
+    """Return the namespace that asks, the address it asks, and the link-local address of each name if asked for these.
+
+    Raises ``BadQuestion``.
+    """
+    netns, known = asking.netns(lab.topology, src), _link_local_addresses(lab) if link_local else {}
+    address = _through(lab, src, known, dst) if link_local else asking.address(lab.topology, dst, family, src)
+    _refuse_unknown_device(lab, netns, dst)
+    return netns, address, known
+
+
 def _link_local_matrix(lab: Lab, caches: str, quiet: float) -> ReachabilityTable:
     known = _link_local_addresses(lab)
     asked = [(src, dst, _through(lab, src, known, dst)) for src in known for dst in known if src != dst]
@@ -76,7 +85,7 @@ def _look(lab: Lab) -> State:
     return read_state(lab.machine.wire.request("state", deadline=deadline)["state"])
 
 
-def refuse_unknown_device(lab: Lab, netns: str, dst: str) -> None:
+def _refuse_unknown_device(lab: Lab, netns: str, dst: str) -> None:
     """Raise ``BadQuestion`` for ``fe80::1%DEVICE`` if ``netns`` has no such device: the kernel would take another."""
     _, asked, device = dst.partition("%")
     if not asked:
@@ -97,7 +106,7 @@ def _through(lab: Lab, src: str, known: dict[str, str], dst: str) -> str:
 def _reach(lab: Lab, triples: list[tuple[str, str, str]], family: int, caches: str, quiet: float,
            asked: dict[str, Any], link_local: dict[str, str]) -> list[Answer]:
     """Ask. ``triples`` are source, destination and the address asked for, ``link_local`` the addresses of names."""
-    owners = asking.owners(lab.topology) | {address: name for name, address in link_local.items()}
+    owners = asking.owners(lab.topology, link_local)
     homes = {address: lab.topology.netns(name) for address, name in owners.items()}
     if link_local:
         homes |= {address: lab.topology.netns(dst) for _, dst, address in triples}

@@ -11,7 +11,7 @@ from ipvkit.findings import Answer, Table
 from ipvkit.instruments import asking
 from ipvkit.instruments.frames import BROADCAST, Frame, Message
 from ipvkit.instruments.pcapng import pcapng
-from ipvkit.instruments.reachability import refuse_unknown_device
+from ipvkit.instruments.reachability import question
 from ipvkit.instruments.story import Step, late, tell
 
 if TYPE_CHECKING:
@@ -62,29 +62,29 @@ class Trace(Table):
         return paths
 
 
-def trace(lab: Lab, src: str, dst: str, *, family: int | None = None, caches: str = "cold") -> Trace:
+def trace(lab: Lab, src: str, dst: str, *, family: int | None = None, link_local: bool = False,
+          caches: str = "cold") -> Trace:
     """Ping ``dst``, a name or an address, from ``src`` once, and see every frame on every interface of the lab.
 
     Parameters as for ``lab.ping``. Repeated when an answer to ARP was late because the computer is busy. Raises
     ``BadQuestion``, ``LabClosed``.
     """
     for _ in range(asking.ATTEMPTS):
-        seen = _trace(lab, src, dst, family, caches)
+        seen = _trace(lab, src, dst, family, link_local, caches)
         if not late(seen.steps):
             break
     return seen
 
 
-def _trace(lab: Lab, src: str, dst: str, family: int | None, caches: str) -> Trace:
+def _trace(lab: Lab, src: str, dst: str, family: int | None, link_local: bool, caches: str) -> Trace:
     topology = lab.topology
-    netns, address = asking.netns(topology, src), asking.address(topology, dst, family, src)
-    refuse_unknown_device(lab, netns, dst)
+    netns, address, known = question(lab, src, dst, family, link_local)
     switches = [switch.name for switch in topology.switches]
     said = lab.machine.wire.request("trace", deadline=_DEADLINE, netns=netns, address=address,
                                     netnses=[*asking.stacks(topology), *switches], cold=asking.is_cold(caches))
     frames = [Frame.from_agent(message) for message in said["frames"]]
     steps = [step for step in tell(topology, frames) if _belongs(step.message)]
-    answer = asking.answer(src, dst, address, said["outcome"], asking.owners(topology))
+    answer = asking.answer(src, dst, address, said["outcome"], asking.owners(topology, known))
     return Trace(answer, steps, frames, caches, said["dropped"])
 
 

@@ -39,6 +39,14 @@ def test_a_link_local_address_through_a_device_that_is_not_there(build_lab: Buil
         lab.trace("net1", "fe80::1%nosuch")
 
 
+def test_link_local_addresses_are_traced_as_well(build_lab: BuildLab) -> None:
+    trace = build_lab(Topology.of(ipvlan("l2"), net1="fd00:1::11/64")).trace("net1", "ext", link_local=True)
+    assert trace.answer.from_ == "ext"
+    assert [step.message.words for step in trace.steps] == [
+        "neighbour solicitation for fe80::ff:fe00:2", "neighbour advertisement for fe80::ff:fe00:2",
+        "echo request fe80::200:0:100:1 → fe80::ff:fe00:2", "echo reply fe80::ff:fe00:2 → fe80::200:0:100:1"]
+
+
 @pytest.mark.parametrize("mode", ["l3", "l3s"])
 def test_between_siblings_of_l3_nothing_is_on_the_wire(build_lab: BuildLab, mode: str) -> None:
     trace = build_lab(world(ipvlan(mode))).trace("net1", "net2")
