@@ -177,7 +177,7 @@ def _endpoint(pick: Draw, family: int, to: str, world: Topology, made: list[Endp
     elif pick.one("children differ", [False] * 9 + [True]):
         driver = pick.one("driver", DRIVERS)
     subnet = pick.one("subnet", [1, 1, 2] if not parent.endswith("30") else [5, 1, 2])
-    whose = pick.one("address", ["its own"] * 8 + ["the host's", "the first child's"])
+    whose = pick.one("child's address", ["its own"] * 8 + ["the host's", "the first child's"])
     given = address(family, subnet, 2 if whose == "the host's" else 10 + number)
     if made and whose == "the first child's":
         given = made[0].addresses[0]
