@@ -19,7 +19,7 @@ from ipvkit.errors import MachineError
 from ipvkit.machine import cache
 
 _PACKAGE = Path(__file__).resolve().parent.parent
-_SUPERVISOR = ("supervisor", "isolation", "restriction", "workplace")
+_SUPERVISOR = ("supervisor", "isolation", "processor", "restriction", "workplace")
 _KEPT = 4  # one for each interpreter and version in use
 _OURS = ("errors.py", "agent/*.py", *(f"machine/{name}.py" for name in _SUPERVISOR))
 # Writes nothing to any disk, and ends with the client (PR_SET_PDEATHSIG): a killed client leaves nothing behind.

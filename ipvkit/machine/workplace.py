@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ipvkit.agent import syscalls
 from ipvkit.agent.syscalls import MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_SHARED
-from ipvkit.machine import isolation, restriction
+from ipvkit.machine import isolation, processor, restriction
 
 if TYPE_CHECKING:
     from ipvkit.machine.supervisor import Orders
@@ -88,6 +88,7 @@ class Workplace:
         if way == "none":
             syscalls.die_with_parent(signal.SIGKILL)
             restriction.forbid_changing_files((self.directory, self.memory))
+        processor.stay_on_one()
         syscalls.gain_no_privileges()
         syscalls.fix_addresses()  # else UML takes the random gap above its own code for memory it has to manage
         for descriptor in (orders.wire, orders.kernel):
@@ -100,7 +101,7 @@ class Workplace:
         if any(" " in path for path in (orders.python, archive)):
             raise OSError(errno.EINVAL, f"a blank in {orders.python} or {archive}: the kernel's command line splits it")
         words = (
-            f"linux.uml mem={orders.memory}M root=/dev/root rootfstype=hostfs rootflags=/ ro quiet loglevel=3 "
+            f"{processor.NAME} mem={orders.memory}M root=/dev/root rootfstype=hostfs rootflags=/ ro quiet loglevel=3 "
             f"con=none con0=null,fd:2 ssl=none ssl0=fd:{orders.wire} uml_dir={self.directory} umid=lab {_DIET} "
             f"init={orders.python} -- -I -S -B {archive} guest {way}"
         )
