@@ -8,7 +8,7 @@ Imports nothing of ours.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from ipaddress import ip_interface
 from typing import Any, ClassVar
 
@@ -26,7 +26,7 @@ class Step:
 
     def as_json(self) -> dict[str, Any]:
         """Return what the agent executes: the fields, and the step's name under ``do``."""
-        return {"do": type(self).__name__, **asdict(self)}
+        return {"do": type(self).__name__, **vars(self)}
 
 
 @dataclass(frozen=True)
