@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ipvkit.theory.frames import Arp, Delivery, Frame, Point
+from ipvkit.theory.frames import Arp, Delivery, Frame, Point, points
 from ipvkit.theory.link import Carriage, Fdb
 from ipvkit.theory.queues import Line, Queues, left, turn
 from ipvkit.theory.state import BROADCAST, Device, World, is_link_local
@@ -113,7 +113,7 @@ class Neighbourhood:
         """Let everybody who heard the question and has the address answer: all learn, the first answer counts."""
         flood = self._flood(question)
         fdb, learned, stopped = dict(flood.fdb), list[Learned](), list[Point]()
-        first: tuple[Device, Point] | None = None
+        answers: list[tuple[int, int, Device, Point]] = []
         asked: Point | None = None  # how the question got to the first one whose answer was stopped
         for device in self._with_address(question, flood, line):
             heard = flood.heard[device]
@@ -125,14 +125,16 @@ class Neighbourhood:
             learned.append((device, question.asker, heard.frame.source))
             trail = _answer(question, device, heard, fdb, stopped)
             asked = asked or (heard.trail if stopped else None)
-            first = first or (trail and (device, trail))  # later ones do not change it (LOCKTIME)
-        if first is None:
+            if trail:
+                answers.append((len(heard.behind), _wires(trail), device, trail))
+        if not answers:
             start = asked or Point(None, question.device, ASKS[question.family], question.frame())
             last = stopped[0] if stopped else None
             rule = last.rule if last else NOBODY[question.family]
             ends = _ends(question, flood) if self.exact and last is None else ()
             return Resolution(question, None, tuple(learned), fdb, start, last, rule, ends, _unsent(question, flood))
-        answerer, trail = first
+        # later ones do not change it (LOCKTIME)
+        *_, answerer, trail = min(answers, key=lambda answer: answer[:2])
         learned.append((question.device, question.target, answerer.mac))
         heard = flood.heard[answerer]
         return Resolution(question, answerer.mac, tuple(learned), fdb, heard.trail, trail, ANSWERS[question.family],
@@ -205,6 +207,11 @@ def _answer(question: Question, device: Device, heard: Delivery, fdb: Fdb, stopp
         stopped += journey.losses[-1:] or elsewhere[-1:]
         return None
     return arrived.trail
+
+
+def _wires(trail: Point) -> int:
+    """Count the wires that a frame went over: queues are emptied together, and who has no wire to cross is first."""
+    return sum(point.rule == "veth" for point in points(trail))
 
 
 def _passed_on(question: Question, device: Device, fdb: Fdb) -> None:
