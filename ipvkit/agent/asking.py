@@ -24,6 +24,7 @@ PAUSE = 0.001
 CHECK_INTERVAL = 0.1  # s
 _EACH = 2  # neighbour entries of a question: here for the address, there for the way back
 _RESOLVING_PAUSE = 0.01
+_FADED, _MOST_FADING = 0.05, 1.0  # s
 
 
 class Question(NamedTuple):
@@ -63,6 +64,14 @@ class Asker:
         self._poll.close()
         for echo in self._echoes.values():
             echo.close()
+
+    def let_fade(self) -> None:
+        """Take what is still on its way until it is quiet, a second at most: who asks next finds a kernel at rest."""
+        until = time.monotonic() + _MOST_FADING
+        while self._poll.poll(_FADED) and time.monotonic() < until:
+            for echo in self._echoes.values():
+                for _ in echo.hear():
+                    pass
 
     def verdict(self, number: int) -> str:
         """Give what is known of a question, '' for silence."""

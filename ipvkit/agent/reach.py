@@ -154,6 +154,9 @@ def measure(request: Request) -> dict[str, Any]:
         try:
             carry_out(asker, homes)
             answers += [_answer(asker, number, homes) for number in range(len(asker.questions))]
+        except BaseException:  # ended in the middle of it: hundreds of questions may be open
+            asker.let_fade()
+            raise
         finally:
             asker.close()
     return {"answers": answers}
