@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 
-from ipvkit.agent import places, routes
+from ipvkit.agent import links, places, routes
 from ipvkit.agent.namespaces import DESCRIPTORS
 from ipvkit.agent.requests import look
 
@@ -24,7 +24,7 @@ MOST_SECONDS_WITHOUT = 1.5
 """For all else, from when no device is awaited any more: what a device without a carrier owes may never come."""
 
 _PAUSE = 0.002
-_UP, _LOOPBACK, _RUNNING, _NOARP, _LOWER_UP = 1, 8, 0x40, 0x80, 0x10000  # IFF_*, include/uapi/linux/if.h
+_UP, _LOOPBACK, _NOARP = 1, 8, 0x80  # IFF_*, include/uapi/linux/if.h
 _SOLICITED = "ff0200000000000000000001ff"  # and the last 24 bits of the address: RFC 4291 2.7.1
 _GETADDR = 22  # RTM_GETADDR, include/uapi/linux/rtnetlink.h
 _TENTATIVE, _LOCAL = 0x40, 2  # IFA_F_TENTATIVE, RTN_LOCAL
@@ -58,26 +58,16 @@ def all_devices() -> list[tuple[str, int]]:
     return found
 
 
-def is_in_operation(link: bytes) -> bool:
-    """Tell whether the device of a RTM_NEWLINK message has its carrier (IFF_LOWER_UP) and is in use (IFF_RUNNING)."""
-    return _flags_of(link) & (_LOWER_UP | _RUNNING) == _LOWER_UP | _RUNNING
-
-
 def _is_pending(netns: str, index: int) -> bool:
     """Tell whether a device has its carrier (IFF_LOWER_UP), not yet IFF_RUNNING (in operation), or the reverse."""
     flags = _flags(netns, index)
-    return bool(flags & _LOWER_UP) != bool(flags & _RUNNING)
+    return bool(flags & links.LOWER_UP) != bool(flags & links.RUNNING)
 
 
 def _flags(netns: str, index: int) -> int:
     """Give a device's flags, 0 if it has gone since."""
     (answer,) = places.netlink(netns).ask([look(index)])
-    return _flags_of(answer) if isinstance(answer, bytes) else 0
-
-
-def _flags_of(link: bytes) -> int:
-    flags: int = struct.unpack_from("=I", link, 24)[0]
-    return flags
+    return links.flags_of(answer) if isinstance(answer, bytes) else 0
 
 
 def _is_deaf(netns: str) -> bool:

@@ -113,7 +113,7 @@ class Neighbourhood:
         """Let everybody who heard the question and has the address answer: all learn, the first answer counts."""
         flood = self._flood(question)
         fdb, learned, stopped = dict(flood.fdb), list[Learned](), list[Point]()
-        answers: list[tuple[int, int, Device, Point]] = []
+        answers: list[tuple[Device, Point]] = []
         asked: Point | None = None  # how the question got to the first one whose answer was stopped
         for device in self._with_address(question, flood, line):
             heard = flood.heard[device]
@@ -126,15 +126,14 @@ class Neighbourhood:
             trail = _answer(question, device, heard, fdb, stopped)
             asked = asked or (heard.trail if stopped else None)
             if trail:
-                answers.append((len(heard.behind), _wires(trail), device, trail))
+                answers.append((device, trail))
         if not answers:
             start = asked or Point(None, question.device, ASKS[question.family], question.frame())
             last = stopped[0] if stopped else None
             rule = last.rule if last else NOBODY[question.family]
             ends = _ends(question, flood) if self.exact and last is None else ()
             return Resolution(question, None, tuple(learned), fdb, start, last, rule, ends, _unsent(question, flood))
-        # later ones do not change it (LOCKTIME)
-        *_, answerer, trail = min(answers, key=lambda answer: answer[:2])
+        answerer, trail = _first(answers, flood)
         learned.append((question.device, question.target, answerer.mac))
         heard = flood.heard[answerer]
         return Resolution(question, answerer.mac, tuple(learned), fdb, heard.trail, trail, ANSWERS[question.family],
@@ -209,9 +208,16 @@ def _answer(question: Question, device: Device, heard: Delivery, fdb: Fdb, stopp
     return arrived.trail
 
 
-def _wires(trail: Point) -> int:
-    """Count the wires that a frame went over: queues are emptied together, and who has no wire to cross is first."""
-    return sum(point.rule == "veth" for point in points(trail))
+def _first(answers: list[tuple[Device, Point]], flood: Flood) -> tuple[Device, Point]:
+    """Return the answer that arrives first; later ones do not change it (LOCKTIME).
+
+    Queues are emptied together, so of answers from them the one with the fewest wires to cross; else in their order.
+    """
+    def comes(answer: tuple[Device, Point]) -> tuple[int, int]:
+        device, trail = answer
+        return len(flood.heard[device].behind), sum(point.rule == "veth" for point in points(trail))
+
+    return min(answers, key=comes) if len(answers) > 1 else answers[0]
 
 
 def _passed_on(question: Question, device: Device, fdb: Fdb) -> None:

@@ -1,10 +1,10 @@
 """In what order broadcasts come out of the parents' work queues.
 
 A parent puts a broadcast for its children into its work queue, and so does an ipvlan l2 child that sends one; the
-queues stand in one line, and each is emptied when its turn comes (ipvlan_multicast_enqueue, ipvlan_process_multicast;
-macvlan_broadcast_enqueue, macvlan_process_broadcast). What a question causes happens within the turn of the queue it
-came out of. So a queue that an earlier question of the same exchange filled may still stand in line, in front of all
-that a later one fills; and who of two owners of an address answers first depends on that.
+queues stand in one line (ipvlan_multicast_enqueue, ipvlan_process_multicast; macvlan_broadcast_enqueue,
+macvlan_process_broadcast). A queue that an earlier question of the same exchange filled may still stand in line, in
+front of all that a later one fills; and who of two owners of an address answers first depends on that. Queues that
+stand behind one another are emptied together: an answer with fewer wires to cross overtakes one (`neighbours`).
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def test_what_is_encoded_is_what_is_read_back() -> None:
     program = """
 from ipvkit.agent.netlink import load_messages
 from ipvkit.agent.requests import MODES, FLAGS, NEWLINK, driver_info, link
-from ipvkit.agent.build import driver_of, kind_of
+from ipvkit.agent.links import driver_of, kind_of
 load_messages()
 for kind, modes in MODES.items():
     for mode in modes:

@@ -134,6 +134,23 @@ def test_who_waits_in_line_already_answers_first(build_lab: Callable[[Topology],
 
 
 @pytest.mark.kernel
+@pytest.mark.parametrize("asker", ["host", "ext"])
+def test_an_answer_without_a_wire_to_cross_is_first(build_lab: Callable[[Topology], Lab], asker: str) -> None:
+    """The host hears itself by hairpin: what its own child answers overtakes what comes over the wire."""
+    plain = held_twice("host", "other", "ext", "router")
+    there = {"host": "10.0.2.4/24", "ext": "10.0.2.3/24"}[asker]
+    turned = (Switch("switch", tuple(replace(port, hairpin=True) for port in plain.switches[0].ports)),)
+    topology = replace(plain, switches=turned).after(AddAddress(asker, there, "eth0"))
+    lab = build_lab(topology)
+    answers = [step.netns for step in explain(topology, asker, "net1").steps if step.rule == "arp-answers"]
+    assert answers[0] == {"host": "net1", "ext": "net2"}[asker]
+    for name in ("net1", "net2"):
+        predicted = predict_delivery(topology, asker, name).verdict
+        assert predicted == ("arrived" if name == answers[0] else "port unreachable")
+        assert lab.deliver(asker, name).verdict.partition(",")[0] == predicted
+
+
+@pytest.mark.kernel
 def test_theory_and_kernel_agree_on_a_mac_taken_twice_by_link_local_addresses(
         build_lab: Callable[[Topology], Lab]) -> None:
     """A router that gets an answer meant for a host with its MAC asks for the host, and the switch learns the MAC."""
